@@ -1,0 +1,45 @@
+"""Logits themselves: the squared distance."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from lifelong_kd.knowledge.base import Knowledge
+from lifelong_kd.knowledge.shape import same_shape
+
+__all__ = ["Mse", "mse_loss"]
+
+
+def mse_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean over the columns of the squared difference of logits.
+
+    ``(1 / C) * sum_c (student_c - teacher_c)^2``. Mean, not sum, over the columns: the scale of DER (Buzzega et al.
+    2020, arXiv 2004.07211, equation 6, whose code takes the mean over all elements), so that its weights hold.
+    A teacher's column that is NaN is one the teacher did not have yet; it is left out.
+
+    Args:
+        student: logits, shape (batch, columns).
+        teacher: logits, the same shape; no gradient flows into them.
+
+    Returns:
+        One value a sample, shape (batch,); 0 for a sample of which no column is known.
+
+    Raises:
+        ValueError: if the shapes differ.
+
+    >>> import torch
+    >>> mse_loss(torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([2.5000])
+    """
+    same_shape(student, teacher)
+    fixed = teacher.detach()
+    known = ~fixed.isnan()
+    difference = (student - fixed.nan_to_num()) * known
+    return difference.square().sum(dim=1) / known.sum(dim=1).clamp_min(1)
+
+
+class Mse(Knowledge):
+    """Logits: mean squared difference over the columns (DER, dark experience replay)."""
+
+    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return mse_loss(student, teacher)
