@@ -1,0 +1,1 @@
+"""How well: the accuracy matrix, its scores, calibration, confusion, cost and plots; numbers only."""
