@@ -1,0 +1,56 @@
+"""Which columns of the logits a loss looks at."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lifelong_kd.core.types import Task
+
+__all__ = ["Over", "groups", "pick", "within"]
+
+Over = Literal["old", "new", "seen", "all", "per_task"]
+"""Classes compared by a term: those of earlier tasks, of this one, of both, every column, or each earlier task on its own."""
+
+
+@lru_cache(maxsize=256)
+def _index(classes: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(classes, dtype=torch.int64, device=device)
+
+
+def pick(logits: Tensor, classes: tuple[int, ...]) -> Tensor:
+    """The columns of ``classes``, a view where they are adjacent."""
+    if not classes:
+        return logits[:, :0]
+    first, last = classes[0], classes[-1]
+    if classes == tuple(range(first, last + 1)):
+        return logits if first == 0 and last + 1 == logits.shape[1] else logits[:, first : last + 1]
+    return logits[:, _index(classes, logits.device)]
+
+
+def groups(task: Task, over: Over, width: int) -> list[tuple[int, ...]]:
+    """The groups of columns that are compared, each with a softmax of its own.
+
+    In a task-incremental stream a softmax never spans two tasks, so ``old`` means each earlier task on its own there.
+    Groups that are the same are compared once.
+    """
+    if over == "all":
+        return [tuple(range(width))]
+    if over == "new":
+        return [task.new]
+    if over == "per_task" or (task.scenario == "task" and over in ("old", "seen")):
+        earlier = [*task.history, task.new] if over == "seen" else list(task.history)
+        return list(dict.fromkeys(tuple(sorted(group)) for group in earlier if group))
+    classes = task.old if over == "old" else task.seen
+    return [classes] if classes else []
+
+
+def within(label: Tensor, task: Task, width: int) -> Tensor:
+    """For each sample which columns belong to its task: bool, shape (batch, width)."""
+    mask = torch.zeros(max(task.by_label) + 1, width, dtype=torch.bool)
+    for number, classes in task.by_label.items():
+        mask[number, list(classes)] = True
+    return mask.to(label.device)[label]

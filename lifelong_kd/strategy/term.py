@@ -1,0 +1,125 @@
+"""A term: teacher x knowledge x source x schedule."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from lifelong_kd.core.errors import BadCall
+from lifelong_kd.knowledge.base import Knowledge
+from lifelong_kd.schedule import as_schedule
+from lifelong_kd.strategy.columns import Over, groups, pick
+from lifelong_kd.strategy.lesson import Lesson, Source
+from lifelong_kd.strategy.task_loss import TaskLoss
+from lifelong_kd.teacher.base import Teacher
+
+__all__ = ["Distill", "Rehearse", "Term"]
+
+
+class Term(ABC):
+    """One summand of a strategy's loss, with its own weight; a weight of 0 is as good as no term."""
+
+    def __init__(self, source: Source, weight: object) -> None:
+        self.source: Source = source
+        self.weight = as_schedule(weight)
+
+    @property
+    def teacher(self) -> Teacher | None:
+        """Who teaches, if anybody does."""
+        return None
+
+    @abstractmethod
+    def value(self, lesson: Lesson) -> Tensor | None:
+        """The unweighted loss, a scalar, mean over the samples; ``None`` where there is nothing to compare."""
+
+
+class Distill(Term):
+    """The mean over the batch of what a knowledge says of student and teacher.
+
+    Args:
+        teacher: who teaches.
+        knowledge: what is transferred.
+        source: on what data.
+        weight: when and how much: a schedule, a number or a list.
+        over: which classes are compared; several groups are added up.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        knowledge: Knowledge,
+        *,
+        source: Source = "new",
+        weight: object = 1.0,
+        over: Over = "old",
+    ) -> None:
+        Term.__init__(self, source, weight)
+        missing = knowledge.needs - teacher.offers
+        if missing:
+            raise BadCall(
+                f"{type(knowledge).__name__} needs {sorted(missing)}, which {type(teacher).__name__} does not offer;"
+                f" it offers {sorted(teacher.offers)}"
+            )
+        if source not in teacher.sources:
+            raise BadCall(
+                f"{type(teacher).__name__} cannot teach on {source!r}; it can on {sorted(teacher.sources)}"
+            )
+        self._teacher = teacher
+        self.knowledge = knowledge
+        self.over: Over = over
+
+    @property
+    def teacher(self) -> Teacher:
+        return self._teacher
+
+    def value(self, lesson: Lesson) -> Tensor | None:
+        if not self._teacher.ready:
+            return None
+        batch = lesson.batch(self.source)
+        if batch is None:
+            return None
+        said = self._teacher.teach(batch)
+        pairs = self._heads(lesson, said) if isinstance(said, dict) else self._columns(lesson, said)
+        # The empty sum of an empty batch is an exact 0 that still back-propagates; its mean would be NaN.
+        values = [self.knowledge(student, teacher).sum() / max(len(student), 1) for student, teacher in pairs]
+        return sum(values[1:], start=values[0]) if values else None
+
+    def _columns(self, lesson: Lesson, teacher: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Student and teacher at the columns of each group of classes."""
+        student = lesson.student(self.source)
+        chosen = groups(lesson.task, self.over, min(student.shape[1], teacher.shape[1]))
+        return [(pick(student, classes), pick(teacher, classes)) for classes in chosen]
+
+    def _heads(self, lesson: Lesson, teacher: dict[int, Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Student and teacher at the classes of each earlier task's own head."""
+        student = lesson.heads(self.source)
+        task = lesson.task
+        earlier = {label: tuple(sorted(task.by_label[label])) for label in teacher if label != task.label}
+        return [
+            (pick(student[label], classes), pick(teacher[label], classes))
+            for label, classes in earlier.items()
+        ]
+
+
+class Rehearse(Term):
+    """The task loss on a memory batch: experience replay.
+
+    Args:
+        task_loss: the loss of labelled samples.
+        source: ``memory`` or ``memory2``.
+        weight: when and how much: a schedule, a number or a list.
+    """
+
+    def __init__(self, task_loss: TaskLoss, *, source: Source = "memory", weight: object = 1.0) -> None:
+        Term.__init__(self, source, weight)
+        if source == "new":
+            raise BadCall("rehearsal works on 'memory' or 'memory2'; the new batch has the task loss")
+        self.task_loss = task_loss
+
+    def value(self, lesson: Lesson) -> Tensor | None:
+        batch = lesson.batch(self.source)
+        if batch is None:
+            return None
+        logits = lesson.student(self.source)
+        return self.task_loss(logits, batch.y, batch.label, lesson.task, rehearsed=True)
