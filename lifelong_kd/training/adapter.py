@@ -1,0 +1,121 @@
+"""How a template's model is called: plain, with task labels, with one head a task, in the template's precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol, cast
+
+import torch
+from avalanche.models import MultiHeadClassifier, MultiTaskModule
+from torch import Tensor, nn
+
+from lifelong_kd.core.types import Batch
+from lifelong_kd.model.freeze import unwrapped
+from lifelong_kd.model.network import Network
+from lifelong_kd.model.taps import penultimate
+from lifelong_kd.teacher.base import Logits
+from lifelong_kd.training.stopwatch import Stopwatch
+
+__all__ = ["Adapter", "Template"]
+
+
+class Template(Protocol):
+    """What the plugin asks of an Avalanche template."""
+
+    model: nn.Module
+    device: torch.device
+    loss: Tensor
+    mb_output: Tensor
+    mb_x: Tensor
+    mb_y: Tensor
+    mbatch: Any
+    experience: Any
+    adapted_dataset: Any
+    is_training: bool
+    _criterion: Any
+
+
+class Adapter:
+    """Calls the student and the teachers of one template.
+
+    In a network of Avalanche's with one head a task (``MultiTaskModule``) the earlier heads are asked on the features
+    that the current forward pass computed already, so that a second pass does not move BatchNorm statistics twice.
+    """
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self._features: Tensor | None = None
+        self._classifier: MultiHeadClassifier | None = None
+        self._watched: nn.Module | None = None
+        self.teaching = Stopwatch(template.device)
+
+    @property
+    def multitask(self) -> bool:
+        """Whether the model has to be told task labels."""
+        return isinstance(self.template.model, MultiTaskModule)
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """The template's autocast, if it has one."""
+        context = getattr(self.template, "precision_context", None)
+        return cast(AbstractContextManager[Any], context()) if context is not None else nullcontext()
+
+    def forward(self, module: nn.Module, x: Tensor, label: Tensor) -> Logits:
+        """Logits of any module built like the student; of each of its heads by task label if it has several."""
+        with self.teaching.running(), self.precision():
+            if isinstance(module, MultiTaskModule):
+                return {key: said.float() for key, said in module.forward_all_tasks(x).items()}
+            return cast(Tensor, module(x)).float()
+
+    def student(self, batch: Batch) -> Tensor:
+        """The student's logits of a batch, under the samples' own task labels."""
+        with self.precision():
+            model = self.template.model
+            said = model(batch.x, batch.label) if self.multitask else model(batch.x)
+        return cast(Tensor, said).float()
+
+    def heads(self, batch: Batch) -> dict[int, Tensor]:
+        """What each head of the student says about the new batch, from the features of the current forward pass."""
+        model = self.template.model
+        with self.precision():
+            if self._classifier is not None and self._features is not None:
+                features, classifier = self._features, self._classifier
+                labels = classifier.known_train_tasks_labels
+                said = {label: classifier.forward_single_task(features, label) for label in labels}
+            else:
+                said = cast(MultiTaskModule, model).forward_all_tasks(batch.x)
+        return {label: logits.float() for label, logits in said.items()}
+
+    def watch(self) -> None:
+        """Remember the features that reach the heads, where a single classifier holds all of them."""
+        model = self.template.model
+        if not self.multitask or model is self._watched:
+            return
+        found = [module for module in model.modules() if isinstance(module, MultiHeadClassifier)]
+        if len(found) == 1:
+            self._classifier = found[0]
+            found[0].register_forward_pre_hook(self._remember)
+        self._watched = model
+
+    def _remember(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if module.training:
+            self._features = inputs[0]
+
+    def describe(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and penultimate features of ``x`` in evaluation mode; the student is left as it was."""
+        model = unwrapped(self.template.model)
+        modes = {module: module.training for module in model.modules()}
+        model.eval()
+        try:
+            with torch.no_grad(), self.precision():
+                features = penultimate(model, x)
+                logits = model.head(features) if isinstance(model, Network) else self._any_logits(model, x)
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+        return logits.float(), features.float()
+
+    def _any_logits(self, model: nn.Module, x: Tensor) -> Tensor:
+        if isinstance(model, MultiTaskModule):
+            label = torch.full((len(x),), int(self.template.experience.task_label), device=x.device)
+            return cast(Tensor, model(x, label))
+        return cast(Tensor, model(x))

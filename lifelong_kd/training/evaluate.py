@@ -1,0 +1,94 @@
+"""Evaluation after each task: everything that goes into the accuracy matrix and the per-task record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lifelong_kd.evaluation.confusion import confusion_matrix
+from lifelong_kd.stream.stream import Stream
+from lifelong_kd.training.measure import Measured, measure
+from lifelong_kd.training.options import EvaluationOptions
+from lifelong_kd.training.recorder import Recorder
+from lifelong_kd.training.results import Ledger
+
+__all__ = ["Evaluator"]
+
+
+class Evaluator:
+    """Asks the engine about the streams; it changes neither the model nor any random draw of training.
+
+    Args:
+        engine: an Avalanche template with a :class:`Recorder` as its evaluator.
+        recorder: that recorder.
+        stream: whose test, validation and training data are asked about.
+        options: how.
+    """
+
+    def __init__(self, engine: Any, recorder: Recorder, stream: Stream, options: EvaluationOptions) -> None:
+        self.engine = engine
+        self.recorder = recorder
+        self.stream = stream
+        self.options = options
+
+    def _measure(self, experiences: Any, first: int) -> list[Measured]:
+        self.engine.eval(experiences)
+        tasks = self.stream.tasks[first:]
+        return [
+            measure(outputs, task.classes, self.stream.scenario, self.options.calibration_bins)
+            for outputs, task in zip(self.recorder.outputs, tasks, strict=False)
+        ]
+
+    def test(self) -> list[Measured]:
+        """The test stream, all tasks."""
+        return self._measure(self.stream.benchmark.test_stream, 0)
+
+    def validation(self, task: int) -> Measured | None:
+        """One task's validation data; ``None`` if the stream has none."""
+        if not self.stream.has_validation:
+            return None
+        return self._measure(self.stream.benchmark.valid_stream[task], task)[0]
+
+    def training(self, task: int) -> Measured:
+        """One task's training data, without augmentation."""
+        return self._measure(self.stream.benchmark.train_stream[task], task)[0]
+
+    def before_first(self, ledger: Ledger) -> None:
+        """The row of the untrained model, which forward transfer needs."""
+        rows = self.test()
+        ledger.readings["own"].before = [row.accuracy for row in rows]
+        ledger.readings["class"].before = [row.any_class for row in rows]
+        ledger.readings["task"].before = [row.own_task for row in rows]
+
+    def after_task(self, task: int, ledger: Ledger) -> dict[str, Any]:
+        """Add a row to the matrices and an entry to the per-task record, and return the entry."""
+        rows = self.test()
+        ledger.readings["own"].add_row(row.accuracy for row in rows)
+        ledger.readings["class"].add_row(row.any_class for row in rows)
+        ledger.readings["task"].add_row(row.own_task for row in rows)
+        classes = self.stream.classes
+        total = sum(confusion_matrix(row.predicted.clamp_min(0), row.targets, classes) for row in rows[: task + 1])
+        ledger.confusion = total.tolist()  # type: ignore[union-attr]
+        training, validation = self.training(task), self.validation(task)
+        entry = {
+            "task": task,
+            "classes": list(self.stream.tasks[task].class_names),
+            "train_accuracy": training.accuracy,
+            "validation_accuracy": validation.accuracy if validation is not None else None,
+            "test_accuracy": rows[task].accuracy,
+            "generalisation_gap": training.accuracy - rows[task].accuracy,
+            "calibration_error": rows[task].calibration_error,
+            "test_loss": rows[task].loss,
+        }
+        ledger.per_task.append(entry)
+        return entry
+
+
+def logged(entry: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
+    """An entry of the per-task record and the scores so far, under the trackers' names."""
+    matrix = ledger.readings["own"].to_list()
+    values: dict[str, Any] = {f"task/{name}": value for name, value in entry.items() if name != "task"}
+    values["task/classes"] = ", ".join(str(name) for name in entry["classes"])
+    values |= {f"task/accuracy/{number}": value for number, value in enumerate(matrix[-1])}
+    values |= {f"score/{name}": value for name, value in ledger.scores().items()}
+    return values

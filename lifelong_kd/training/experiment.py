@@ -1,0 +1,453 @@
+"""An experiment: a stream, a student and a strategy, from the first task to the last, resumable at any moment."""
+
+from __future__ import annotations
+
+import copy
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from lifelong_kd.core.errors import BadCall, LifelongError, RunFailed
+from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.model.freeze import digest
+from lifelong_kd.strategy.base import Strategy
+from lifelong_kd.stream.stream import Stream
+from lifelong_kd.tracking.base import RunInfo, Status, Tracker
+from lifelong_kd.tracking.composite import Trackers
+from lifelong_kd.tracking.jsonl import JsonlTracker
+from lifelong_kd.tracking.jsonl import truncate as truncate_metrics
+from lifelong_kd.training import checkpoint
+from lifelong_kd.training.avalanche_strategy import AvalancheStrategy
+from lifelong_kd.training.caching import fill_caches
+from lifelong_kd.training.cost import cost_of
+from lifelong_kd.training.engine import Engine, undisturbed
+from lifelong_kd.training.environment import environment
+from lifelong_kd.training.evaluate import Evaluator, logged
+from lifelong_kd.training.folder import RunFolder
+from lifelong_kd.training.interrupt import Interrupted, interruptible
+from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
+from lifelong_kd.training.plugin import DistillationPlugin
+from lifelong_kd.training.plots import draw
+from lifelong_kd.training.recorder import Recorder
+from lifelong_kd.training.results import Ledger, Results
+
+__all__ = ["Experiment"]
+
+
+class Experiment:
+    """Everything that was built from a configuration, ready to run.
+
+    ``strategy`` is an Avalanche template and ``benchmark`` an Avalanche benchmark, for those who would rather write the
+    loop themselves.
+
+    Args:
+        settings: the resolved configuration, written to the run folder.
+        name: the run's name, and its folder's under ``runs/``.
+        stream: the tasks.
+        network: the student.
+        strategy: how it learns.
+        optimizer: makes the optimiser from the student's parameters.
+        training: how each task is trained.
+        evaluation: what is measured.
+        trackers: who is told.
+        seeds: named generators; everything random in the run follows from their root.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``float32`` or ``bf16``.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Mapping[str, Any],
+        name: str,
+        stream: Stream,
+        network: nn.Module,
+        strategy: Strategy | AvalancheStrategy,
+        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        training: TrainingOptions,
+        evaluation: EvaluationOptions,
+        trackers: Sequence[Tracker],
+        seeds: Seeds,
+        device: str,
+        precision: str,
+    ) -> None:
+        if training.threads is not None:
+            torch.set_num_threads(training.threads)
+        self.settings = dict(settings)
+        self.name = name
+        self.stream = stream
+        self.training = training
+        self.seeds = seeds
+        self.device = torch.device(device)
+        self.trackers = Trackers(trackers)
+        self.ledger = Ledger(len(stream.tasks))
+        self.recorder = Recorder(
+            parts=(lambda: strategy.parts) if isinstance(strategy, Strategy) else None,
+            every=int(self.settings.get("tracking", {}).get("log_every", 50)),
+            report=self._report,
+            step=self._progress,
+        )
+        self._pristine = copy.deepcopy(network)
+        place_data(stream, self.device)
+        network = network.to(self.device)
+        if training.channels_last:
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        common: dict[str, Any] = {
+            "model": network,
+            "optimizer": optimizer(network.parameters()),
+            "train_mb_size": training.batch_size,
+            "train_epochs": training.epochs,
+            "eval_mb_size": training.eval_batch_size,
+            "device": self.device,
+            "evaluator": self.recorder,
+        }
+        self.plugin: DistillationPlugin | None = None
+        if isinstance(strategy, Strategy):
+            self.plugin = DistillationPlugin(strategy, scenario=stream.scenario, seeds=seeds)
+            self.engine: Any = Engine(criterion=nn.CrossEntropyLoss(), plugins=[self.plugin], **common)
+            self.plugin.attach(self.engine)
+        else:
+            self.engine = strategy.template(stream, common)
+        self.engine.equip(options=training, pipeline=stream.transforms, seeds=seeds, precision=precision)
+        # Tells the optimiser the names of its parameters before any head grows.
+        self.engine.make_optimizer(reset_optimizer_state=True)
+        self.evaluator = Evaluator(self.engine, self.recorder, stream, evaluation)
+        self._task = 0
+        self._epoch = 0
+        self._steps_of_task = 0
+        self._mark = 0.0
+
+    @property
+    def strategy(self) -> Any:
+        """The Avalanche template."""
+        return self.engine
+
+    @property
+    def benchmark(self) -> Any:
+        """The Avalanche benchmark."""
+        return self.stream.benchmark
+
+    # ---- the whole run ----------------------------------------------------------------------------------------
+
+    def run(self, folder: Path | str | None = None, *, resume: bool = False) -> Results:
+        """Train on every task in turn, evaluate after each, and write the run folder.
+
+        Args:
+            folder: the run folder; ``runs/<name>`` if not given.
+            resume: go on with the run that is in the folder.
+
+        Raises:
+            BadCall: if the folder is in use, or holds another run, or none to resume.
+            RunFailed: if the loss is no longer finite, or the disk is full; the folder can be resumed.
+            Interrupted: after Ctrl-C or SIGTERM; the folder can be resumed.
+        """
+        place = RunFolder(Path(folder) if folder is not None else Path("runs") / self.name)
+        check_folder(place, resume=resume)
+        place.lock()
+        status: Status = "failed"
+        try:
+            with interruptible(f"Go on with: lifelong-kd resume {place.path}"), own_randomness(self.seeds):
+                self._open(place, resume=resume)
+                results = self._run(place, resume=resume)
+                status = "finished"
+        except Interrupted:
+            status = "interrupted"
+            raise
+        finally:
+            self._close(place, status)
+        return results
+
+    def _open(self, folder: RunFolder, *, resume: bool) -> None:
+        about = folder.read_json("run.json") or {"run_id": secrets.token_hex(4), "created": time.time()}
+        if not resume:
+            folder.write_yaml("config.yaml", self.settings)
+        folder.write_json("environment.json", environment(self.device))
+        folder.write_json("run.json", {**about, "name": self.name, "status": "running"})
+        self._about = about
+        state = checkpoint.latest(folder) if self.plugin is not None else None
+        self._state = state
+        truncate_metrics(folder.path, int(state["lines"]) if state is not None else 0)
+        wandb = dict(self.settings.get("tracking", {}).get("wandb", {}))
+        self.trackers.start(
+            RunInfo(
+                name=self.name,
+                folder=folder.path,
+                config=self.settings,
+                run_id=str(about["run_id"]),
+                stream=self.stream.name,
+                strategy=str(self.settings.get("strategy", {}).get("name", "custom")),
+                scenario=self.stream.scenario,
+                seed=self.seeds.root,
+                tasks=len(self.stream.tasks),
+                group=wandb.get("group"),
+                job_type=wandb.get("job_type", "train"),
+                tags=tuple(wandb.get("tags", ())),
+                notes=wandb.get("notes"),
+                resumed=resume,
+            )
+        )
+
+    def _close(self, folder: RunFolder, status: Status) -> None:
+        try:
+            self.trackers.finish(status)
+            if folder.read_json("run.json") is not None:
+                folder.write_json("run.json", {**folder.read_json("run.json"), "status": status})
+        finally:
+            folder.unlock()
+
+    def _run(self, folder: RunFolder, *, resume: bool) -> Results:
+        first = self._restore_between_tasks()
+        if resume and self._state is None:
+            self.trackers.message("No checkpoint to go on from: starting again from the first task.")
+        self._mark = time.perf_counter()
+        if first == 0 and self._state is None and self.evaluator.options.before_first:
+            self.evaluator.before_first(self.ledger)
+            self._tick("evaluation")
+        for task in range(first, len(self.stream.tasks)):
+            self._learn(folder, task)
+        return self._finish(folder)
+
+    def _learn(self, folder: RunFolder, task: int) -> None:
+        self._task = task
+        self._steps_of_task = 0
+        self._seconds = time.perf_counter()
+        self.engine.on_start = self._start_of_epochs
+        self.engine.on_epoch = lambda epoch: self._end_of_epoch(folder, task, epoch)
+        self.engine.train(
+            self.stream.benchmark.train_stream[task],
+            eval_streams=[],
+            shuffle=self.training.shuffle,
+            reset_optimizer_state=self.training.reset_optimizer,
+        )
+        self._tick("training")
+        entry = self.evaluator.after_task(task, self.ledger)
+        self._tick("evaluation")
+        entry["seconds"] = time.perf_counter() - self._seconds
+        step = self._step()
+        self.trackers.log(logged(entry, self.ledger), "task", step)
+        self._keep_model(folder, task)
+        if self.plugin is not None:
+            self._save(folder, task + 1, 0)
+        self._write_results(folder, "running")
+
+    def _finish(self, folder: RunFolder) -> Results:
+        data = self._write_results(folder, "finished")
+        names = [str(name) for name in self.stream.class_names]
+        for key, path in draw(folder.plots, data, names):
+            self.trackers.figure(key, path, self._step())
+        rows = [
+            [i, j, value] for i, row in enumerate(data["accuracy_matrix"]) for j, value in enumerate(row)
+        ]
+        self.trackers.table("accuracy_matrix", ["after task", "test task", "accuracy"], rows, self._step())
+        self.trackers.summary({name: value for name, value in self.ledger.scores().items() if value is not None})
+        return Results(folder.path, data)
+
+    # ---- callbacks of the loop --------------------------------------------------------------------------------
+
+    def _start_of_epochs(self) -> None:
+        """Every plugin has begun the task: now what a checkpoint inside the task kept takes its place."""
+        if self._state is not None and self.engine.first_epoch:
+            self._restore(self._state)
+        self._state = None
+        if self.plugin is not None:
+            fill_caches(self.engine, self.plugin.strategy)
+        self._epoch = self.engine.first_epoch
+        loader = self.engine.dataloader
+        self._epochs = self.engine.epochs_of_task()
+        self._total = self.training.iterations or self._epochs * len(loader)
+        self._steps_of_task = self._epoch * len(loader)
+
+    def _end_of_epoch(self, folder: RunFolder, task: int, epoch: int) -> None:
+        self.recorder.flush()
+        self._epoch = epoch
+        every = self.evaluator.options.every
+        if every is not None and epoch % every == 0:
+            self._tick("training")
+            checks = [self.evaluator.validation(number) for number in range(task + 1)]
+            values = {f"validation/accuracy/{n}": m.accuracy for n, m in enumerate(checks) if m is not None}
+            self.trackers.log(values, "epoch", self._step())
+            self._tick("evaluation")
+        often = self.training.checkpoint_every
+        if self.plugin is not None and often is not None and epoch % often == 0 and epoch < self._epochs:
+            self._tick("training")
+            self._save(folder, task, epoch)
+
+    def _report(self, values: Mapping[str, float]) -> None:
+        if not np.isfinite(values["loss"]):
+            raise RunFailed(
+                f"the training loss became {values['loss']} in task {self._task}, epoch {self._epoch + 1}. Lower"
+                " optimizer.lr, set training.grad_clip, or look at the weight of the terms. The folder is kept as it was"
+                " at the last checkpoint."
+            )
+        self.trackers.log({f"train/{name}": value for name, value in values.items()}, "iteration", self._step())
+
+    def _progress(self) -> None:
+        self._steps_of_task += 1
+        self.ledger.samples += len(self.engine.mb_y)
+        epoch = min(self._steps_of_task * self._epochs // max(self._total, 1), self._epochs - 1)
+        self.trackers.progress(self._task, epoch, self._epochs, self._steps_of_task, self._total)
+
+    def _step(self) -> dict[str, int]:
+        clock = self.engine.clock
+        # Avalanche counts an epoch after its last hook, our callback comes after that.
+        return {"task": self._task, "epoch": self._global_epoch(), "iteration": clock.train_iterations}
+
+    def _global_epoch(self) -> int:
+        return self._task * self.engine.train_epochs + self._epoch
+
+    def _tick(self, what: str) -> None:
+        now = time.perf_counter()
+        self.ledger.seconds[what] += now - self._mark
+        self._mark = now
+        if self.plugin is not None:
+            self.ledger.seconds["teaching"] = self.plugin.adapter.teaching.read()
+
+    # ---- what is kept -----------------------------------------------------------------------------------------
+
+    def _keep_model(self, folder: RunFolder, task: int) -> None:
+        model = self.engine.model
+        about = {
+            "task": task,
+            "classes": [str(name) for name in self.ledger.per_task[-1]["classes"]],
+            "digest": digest(model),
+            "config": self.settings,
+            "scores": self.ledger.scores(),
+        }
+        path = checkpoint.save_model(folder, model, task=task, about=about)
+        taught = self.plugin is not None and bool(self.plugin.strategy.teachers) and task > 0
+        parent = {"parent": f"{self._about['run_id']}-task-{task - 1}"} if taught else {}
+        known = {key: value for key, value in about.items() if key != "config"}
+        self.trackers.artifact(path, f"{self._about['run_id']}-task-{task}", "model", {**known, **parent})
+
+    def _write_results(self, folder: RunFolder, status: str) -> dict[str, Any]:
+        about = {
+            "name": self.name,
+            "run_id": self._about["run_id"],
+            "seed": self.seeds.root,
+            "strategy": self.settings.get("strategy"),
+            "stream": self.settings.get("stream"),
+            "scenario": self.stream.scenario,
+            "class_order": list(self.stream.class_order),
+            "data": self.stream.digest,
+        }
+        memory = self.plugin.strategy.memory if self.plugin is not None else None
+        cost = cost_of(self.engine, self.stream, self.ledger, memory.nbytes if memory is not None else 0)
+        data = self.ledger.as_results(about, cost, status)
+        folder.write_json("results.json", data)
+        return data
+
+    def _save(self, folder: RunFolder, task: int, epoch: int) -> None:
+        engine, plugin = self.engine, self.plugin
+        if plugin is None:
+            raise RuntimeError("Avalanche's own strategies have no state that can be saved")
+        lines = [tracker.position() for tracker in self.trackers if isinstance(tracker, JsonlTracker)]
+        clock = {key: value for key, value in vars(engine.clock).items() if isinstance(value, int)}
+        state = {
+            "task": task,
+            "epoch": epoch,
+            "model": dict(engine.model.state_dict()),
+            "optimizer": checkpoint.optimizer_state(engine.optimizer, engine.model),
+            "strategy": plugin.strategy.state_dict(),
+            "seeds": self.seeds.state_dict(),
+            "random": checkpoint.random_state(self.device),
+            "clock": clock,
+            "ledger": self.ledger.state_dict(),
+            "lines": lines[0] if lines else 0,
+        }
+        checkpoint.save(folder, state, task=task, epoch=epoch)
+
+    # ---- going on ---------------------------------------------------------------------------------------------
+
+    def _restore_between_tasks(self) -> int:
+        """Bring everything to where the next task begins; the number of tasks that are done."""
+        state, plugin = self._state, self.plugin
+        if state is None or plugin is None:
+            return 0
+        done = int(state["task"])
+        for experience in self.stream.benchmark.train_stream[:done]:
+            plugin.enter(self.engine.model, experience)
+        self.engine.model.to(self.device)
+        self.engine.make_optimizer()
+        if int(state["epoch"]) == 0:
+            self._restore(state)
+            self._state = None
+        else:
+            # The student's head has yet to grow for the task; a memory that joins its training set is needed before.
+            plugin.strategy.load_state_dict(state["strategy"], self._rebuild)
+            self.engine.first_epoch = int(state["epoch"])
+        self.ledger.load_state_dict(state["ledger"])
+        plugin.adapter.teaching.set(self.ledger.seconds["teaching"])
+        self._task = max(done - 1, 0)
+        return done
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        engine, plugin = self.engine, self.plugin
+        if plugin is None:
+            raise RuntimeError("Avalanche's own strategies have no state that can be restored")
+        engine.model.load_state_dict(state["model"])
+        checkpoint.load_optimizer(engine.optimizer, engine.model, state["optimizer"])
+        plugin.strategy.load_state_dict(state["strategy"], self._rebuild)
+        self.seeds.load_state_dict(state["seeds"])
+        checkpoint.load_random(state["random"], self.device)
+        vars(engine.clock).update(state["clock"])
+
+    def _rebuild(self, task: int) -> nn.Module:
+        if self.plugin is None:
+            raise RuntimeError("there is no strategy of ours")
+        network = copy.deepcopy(self._pristine)
+        grow = getattr(network, "grow", None)
+        for done in self.plugin.tasks[: task + 1]:
+            if callable(grow):
+                grow(done.new, done.label)
+        return network
+
+
+def place_data(stream: Stream, device: torch.device) -> None:
+    """Hold the stream's tensors on the device if they take at most half of its free memory."""
+    if device.type == "cuda" and stream.nbytes <= torch.cuda.mem_get_info(device)[0] // 2:
+        stream.to(device)
+
+
+def check_folder(folder: RunFolder, *, resume: bool) -> None:
+    """Refuse a folder that holds what the call does not expect, before anything is written.
+
+    Raises:
+        BadCall: if there is nothing to resume, nothing left to do, or a run that would be overwritten.
+    """
+    about = folder.read_json("run.json")
+    path = folder.path
+    if resume:
+        if about is None or not (path / "config.yaml").is_file():
+            raise BadCall(f"there is no run to resume in {path}")
+        if about.get("status") == "finished":
+            raise BadCall(f"the run in {path} is finished; there is nothing to resume")
+    elif about is not None or (path / "config.yaml").exists():
+        finished = about is not None and about.get("status") == "finished"
+        advice = "give another --out" if finished else f"go on with 'lifelong-kd resume {path}', or give another --out"
+        raise BadCall(f"{path} already holds a {'finished' if finished else 'started'} run: {advice}")
+    elif path.exists() and not path.is_dir():
+        raise BadCall(f"{path} is a file, not a folder: give another --out")
+
+
+@contextmanager
+def own_randomness(seeds: Seeds) -> Iterator[None]:
+    """Inside, the process-wide generators are the run's; afterwards they are as they were."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    with undisturbed():
+        seed = seeds.derive("process")
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)

@@ -1,0 +1,49 @@
+"""Ctrl-C and SIGTERM as an ordinary end of a run that can be resumed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from lifelong_kd.core.errors import LifelongError
+
+__all__ = ["Interrupted", "interruptible"]
+
+
+class Interrupted(LifelongError):
+    """The user or the system asked the run to stop; it can be resumed."""
+
+    exit_code = 130
+
+
+class _Terminated(BaseException):
+    """Raised by the handler of SIGTERM, so that nothing in between mistakes it for an error of its own."""
+
+
+@contextmanager
+def interruptible(advice: str) -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM raise :class:`Interrupted` with ``advice``.
+
+    Batch systems and container hosts send SIGTERM before they kill; without a handler the process would end at once,
+    with the tracker's last second unwritten. Only the main thread can set a handler.
+    """
+    previous = None
+    main = threading.current_thread() is threading.main_thread()
+    if main:
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            raise _Terminated
+
+        previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped by Ctrl-C. {advice}") from None
+    except _Terminated:
+        raise Interrupted(f"stopped by SIGTERM. {advice}") from None
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, previous)

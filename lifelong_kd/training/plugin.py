@@ -1,0 +1,231 @@
+"""A strategy as an ordinary Avalanche plugin: the one place that reads and changes a template's step."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from avalanche.training.plugins import SupervisedPlugin
+from torch import Tensor, nn
+
+from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.core.types import Batch, Scenario, Task, TaskData
+from lifelong_kd.stream.dataset import tensor_dataset
+from lifelong_kd.strategy import registry as strategies
+from lifelong_kd.strategy.base import Part, Strategy
+from lifelong_kd.strategy.lesson import Lesson
+from lifelong_kd.teacher.base import Teacher
+from lifelong_kd.training.adapter import Adapter, Template
+from lifelong_kd.training.task_data import ForeignData
+
+__all__ = ["DistillationPlugin", "plugin"]
+
+
+class DistillationPlugin(SupervisedPlugin):
+    """Runs a strategy inside any Avalanche ``SupervisedTemplate``.
+
+    Args:
+        strategy: what is run.
+        scenario: how the stream is read; by default a stream with task labels is task-incremental, any other
+            class-incremental.
+        seeds: where the memory's draws come from.
+    """
+
+    def __init__(self, strategy: Strategy, *, scenario: Scenario | None = None, seeds: Seeds | None = None) -> None:
+        SupervisedPlugin.__init__(self)
+        self.strategy = strategy
+        self.scenario = scenario
+        self.seeds = seeds or Seeds(0)
+        self.tasks: list[Task] = []
+        self._adapter: Adapter | None = None
+        self._lesson: Lesson | None = None
+        self._criterion: Any = None
+        self._earlier: list[Any] = []
+
+    @property
+    def teacher(self) -> Teacher:
+        """The strategy's only teacher.
+
+        Raises:
+            BadCall: if it has none, or several.
+        """
+        teachers = self.strategy.teachers
+        if len(teachers) != 1:
+            raise BadCall(f"the strategy has {len(teachers)} teachers ({', '.join(teachers)}); ask .strategy.teachers")
+        return next(iter(teachers.values()))
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """What each term contributed to the last step."""
+        return self.strategy.parts
+
+    # ---- the life of a run ------------------------------------------------------------------------------------
+
+    def before_training(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        self.attach(strategy)
+        if not isinstance(strategy._criterion, _TaskCriterion):
+            self._criterion = strategy._criterion
+            strategy._criterion = _TaskCriterion(self, strategy)
+
+    def after_training(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        strategy._criterion = self._criterion
+
+    def attach(self, template: Template) -> None:
+        """Meet the template; a plugin serves one for life."""
+        if self._adapter is None:
+            self._adapter = Adapter(template)
+            self.strategy.begin(self._adapter.forward, self.seeds, template.device)
+        elif self._adapter.template is not template:
+            raise BadCall("a plugin holds the teacher and memory of one strategy: make a new one for another template")
+
+    @property
+    def adapter(self) -> Adapter:
+        """How the template's model is called."""
+        if self._adapter is None:
+            raise RuntimeError("the plugin has not met its template")
+        return self._adapter
+
+    # ---- the life of a task -----------------------------------------------------------------------------------
+
+    def next_task(self, experience: Any) -> Task:
+        """The task that ``experience`` is, after those before it."""
+        label = int(experience.task_labels[0]) if hasattr(experience, "task_labels") else 0
+        classes = tuple(sorted(int(column) for column in experience.classes_in_this_experience))
+        by_label = dict(self.tasks[-1].by_label) if self.tasks else {}
+        by_label[label] = tuple(sorted({*by_label.get(label, ()), *classes}))
+        return Task(
+            index=len(self.tasks),
+            scenario=self.scenario or self._guess(experience, label),
+            new=classes,
+            history=tuple(task.new for task in self.tasks),
+            by_label=by_label,
+            label=label,
+        )
+
+    def _guess(self, experience: Any, label: int) -> Scenario:
+        stream = getattr(experience, "origin_stream", None) or [experience]
+        labelled = label != 0 or any(
+            int(other) != 0 for sibling in stream for other in set(getattr(sibling, "task_labels", ()))
+        )
+        return "task" if labelled or self.adapter.multitask else "class"
+
+    def before_train_dataset_adaptation(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        self.enter(strategy.model, strategy.experience)
+        strategy.model.to(strategy.device)
+
+    def enter(self, model: nn.Module, experience: Any) -> None:
+        """Begin a task: note its classes and let the head grow, before the optimiser is told of its parameters."""
+        task = self.next_task(experience)
+        self.tasks.append(task)
+        self._earlier.append(experience)
+        grow = getattr(model, "grow", None)
+        if callable(grow):
+            with self.seeds.default(f"head/{task.index}"):
+                grow(task.new, task.label)
+
+    def after_train_dataset_adaptation(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        strategy.adapted_dataset = self._training_set(strategy)
+
+    def _training_set(self, template: Template) -> Any:
+        new = template.adapted_dataset
+        if self.strategy.train_on == "everything":
+            for experience in self._earlier[:-1]:
+                new = new.concat(experience.dataset.train())
+        memory = self.strategy.memory
+        if self.strategy.train_on == "new_and_memory" and memory is not None and len(memory):
+            samples = memory.samples
+            pipeline = getattr(template, "pipeline", None)
+            new = new.concat(tensor_dataset(samples["raw"], samples["y"], samples["label"], pipeline).train())
+        return new
+
+    def before_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        self.adapter.watch()
+        own = getattr(strategy, "task_data", None)
+        data: TaskData = own() if own is not None else ForeignData(strategy.experience.dataset, strategy.device)
+        self.strategy.begin_task(self.tasks[-1], data)
+
+    def after_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        data = self.strategy.data
+        self._lesson = None
+        self.strategy.end_task(
+            strategy.model, lambda raw: self.adapter.describe(data.plain(raw.to(strategy.device)))
+        )
+
+    # ---- the life of a step -----------------------------------------------------------------------------------
+
+    def before_backward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        raw = getattr(strategy, "mb_raw", None)
+        batch = Batch(
+            x=strategy.mb_x,
+            y=strategy.mb_y,
+            label=strategy.mbatch[-1] if len(strategy.mbatch) > 2 else torch.zeros_like(strategy.mb_y),
+            raw=strategy.mb_x if raw is None else raw,
+            index=getattr(strategy, "mb_index", None),
+        )
+        self._lesson = self.strategy.lesson(
+            batch, strategy.mb_output, self.adapter.student, self.adapter.heads
+        )
+        strategy.loss = self.strategy.loss(strategy.loss, self._lesson)
+
+    def after_training_iteration(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        if self._lesson is not None:
+            self.strategy.after_step(self._lesson)
+            self._lesson = None
+
+    def after_eval_forward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        strategy.mb_output = self.strategy.predict(
+            strategy.mb_output, lambda: self.adapter.describe(strategy.mb_x)[1]
+        )
+
+
+class _TaskCriterion:
+    """The strategy's task loss in the place of the template's criterion, which it falls back to where the two agree."""
+
+    def __init__(self, owner: DistillationPlugin, template: Template) -> None:
+        self.owner = owner
+        self.template = template
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        template, owner = self.template, self.owner
+        loss = owner.strategy.task_loss
+        task = owner.tasks[-1] if owner.tasks else None
+        plain = task is None or loss.is_plain(task, own_heads=owner.adapter.multitask)
+        if plain or task is None or not template.is_training:
+            return cast(Tensor, owner._criterion(output, target))
+        label = template.mbatch[-1] if len(template.mbatch) > 2 else torch.zeros_like(target)
+        return loss(output, target, label, task)
+
+
+def plugin(
+    strategy: str | Strategy, *, scenario: Scenario | None = None, seed: int = 0, **options: Any
+) -> DistillationPlugin:
+    """A strategy, by name or as an object, as a plugin for any Avalanche ``SupervisedTemplate``.
+
+    Args:
+        strategy: a registered name, such as ``"lwf"``, or a :class:`~lifelong_kd.strategy.base.Strategy`.
+        scenario: how the stream is read: ``"class"``, ``"task"`` or ``"domain"``; found out from the task labels if not
+            given.
+        seed: root of the memory's random draws.
+        **options: the strategy's options, if it is given by name.
+
+    Raises:
+        BadCall: for an unknown name, an unknown option, or one of Avalanche's own strategies.
+
+    Example:
+        >>> lwf = plugin("lwf", temperature=2.0)
+        >>> lwf.teacher.ready
+        False
+    """
+    if isinstance(strategy, Strategy):
+        if options:
+            raise BadCall(f"options {sorted(options)} are for a strategy given by name")
+        return DistillationPlugin(strategy, scenario=scenario, seeds=Seeds(seed))
+    factory = strategies.get(strategy)
+    try:
+        built = factory(**options)
+    except TypeError as error:
+        raise BadCall(f"strategy {strategy!r}: {error}") from error
+    if not isinstance(built, Strategy):
+        raise BadCall(f"{strategy!r} is one of Avalanche's own strategies: use the class of avalanche itself")
+    return DistillationPlugin(built, scenario=scenario, seeds=Seeds(seed))
