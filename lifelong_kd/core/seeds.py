@@ -52,6 +52,10 @@ class Seeds:
         return {name: generator.get_state() for name, generator in self._generators.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self._generators = {}
-        for name, value in state.items():
-            self.generator(name).set_state(value)
+        """Take back what :meth:`state_dict` gave; whoever holds a generator already goes on with the same object."""
+        for name in {*self._generators, *state}:
+            generator = self.generator(name)
+            if name in state:
+                generator.set_state(state[name])
+            else:
+                generator.manual_seed(self.derive(name))

@@ -95,6 +95,7 @@ class Experiment:
             report=self._report,
             step=self._progress,
         )
+        self.make_optimizer = optimizer
         self._pristine = copy.deepcopy(network)
         place_data(stream, self.device)
         network = network.to(self.device)

@@ -1,0 +1,85 @@
+"""A stream and an experiment small enough for a check to run them several times in a few seconds."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+
+from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.core.types import Scenario
+from lifelong_kd.model.build import build_network
+from lifelong_kd.stream.build import build_stream
+from lifelong_kd.stream.source import Samples, Source
+from lifelong_kd.stream.store import TensorStore
+from lifelong_kd.stream.stream import Stream
+from lifelong_kd.training.experiment import Experiment
+from lifelong_kd.training.optimizer import sgd
+from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
+
+__all__ = ["small_experiment", "small_stream"]
+
+
+def small_stream(scenario: Scenario = "class") -> Stream:
+    """Three tasks of two classes: noisy 4x4 patterns, made from a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    pattern = torch.rand(6, 1, 4, 4, generator=generator)
+
+    def samples(each: int) -> Samples:
+        y = torch.arange(6).repeat_interleave(each)
+        noise = 0.25 * torch.randn(len(y), 1, 4, 4, generator=generator)
+        x = ((pattern[y] + noise).clamp(0, 1) * 255).round().to(torch.uint8)
+        return Samples(TensorStore(x), y)
+
+    source = Source(train=samples(30), test=samples(10), class_names=[str(c) for c in range(6)])
+    return build_stream(
+        "small", source, scenario=scenario, experiences=3, class_order=list(range(6)), validation=0.2, seeds=Seeds(0)
+    )
+
+
+def small_experiment(
+    strategy: Any,
+    *,
+    scenario: Scenario = "class",
+    head: str | None = None,
+    trackers: Any = (),
+    dropout: float = 0.1,
+    every: int | None = None,
+    **training: Any,
+) -> Experiment:
+    """An experiment on :func:`small_stream` with a small network that has BatchNorm and dropout.
+
+    Args:
+        strategy: what is run.
+        scenario: how the stream is read.
+        head: the network's head; ``multihead`` in a task-incremental stream, ``linear`` otherwise, if not given.
+        trackers: who is told.
+        dropout: of the network.
+        every: epochs between evaluations inside a task.
+        **training: options of :class:`~lifelong_kd.training.options.TrainingOptions`.
+    """
+    stream = small_stream(scenario)
+    seeds = Seeds(0)
+    with seeds.default("init"):
+        network = build_network(
+            stream.input_shape,
+            stream.classes,
+            model=("mlp", {"hidden": [16], "batch_norm": True, "dropout": dropout}),
+            head=(head or ("multihead" if scenario == "task" else "linear"), {}),
+        )
+    options = {"epochs": 2, "batch_size": 16, "checkpoint_every": 1, **training}
+    return Experiment(
+        settings={"strategy": {"name": "check"}, "stream": {"name": "small"}, "tracking": {"log_every": 5}},
+        name="check",
+        stream=stream,
+        network=network,
+        strategy=strategy,
+        optimizer=partial(sgd, lr=0.05, momentum=0.9),
+        training=TrainingOptions(**options),
+        evaluation=EvaluationOptions(every=every),
+        trackers=trackers,
+        seeds=seeds,
+        device="cpu",
+        precision="float32",
+    )

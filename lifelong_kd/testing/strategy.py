@@ -1,0 +1,150 @@
+"""What every strategy promises, shown on a small stream in a few seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.core.types import Scenario
+from lifelong_kd.model.freeze import digest
+from lifelong_kd.strategy.base import Strategy
+from lifelong_kd.testing.expect import expect
+from lifelong_kd.testing.small import small_experiment
+from lifelong_kd.tracking.base import RunInfo, Status, Tracker, Value
+from lifelong_kd.training.experiment import Experiment
+from lifelong_kd.training.interrupt import Interrupted
+from lifelong_kd.training.plugin import DistillationPlugin
+
+__all__ = ["check_strategy"]
+
+Build = Callable[..., Experiment]
+End = tuple[str, list[list[float]]]
+"""How a run ended: the digest of the weights and the accuracy matrix."""
+
+
+def check_strategy(make: Callable[[], Strategy], *, scenario: Scenario = "class", head: str | None = None) -> None:
+    """Check that a strategy trains, repeats, resumes, teaches without moving and is the same as an Avalanche plugin.
+
+    Args:
+        make: makes a fresh strategy: a factory such as ``lwf``, or ``lambda: lwf(temperature=4.0)``.
+        scenario: the scenario of the stream that it is checked on.
+        head: the head of the network; the scenario's usual one if not given.
+
+    Raises:
+        AssertionError: saying which promise is broken.
+
+    Example:
+        >>> from lifelong_kd.strategy.lwf import lwf
+        >>> check_strategy(lwf, scenario="task")
+    """
+    build = partial(small_experiment, scenario=scenario, head=head)
+    with tempfile.TemporaryDirectory() as place, _quiet():
+        watch = _Watch()
+        whole = _run(build(make(), trackers=[watch]), Path(place) / "whole", watch)
+        moved = [name for name, digests in watch.seen.items() if len(digests) > 1]
+        expect(not moved, f"the teacher moved while it taught: {', '.join(moved)}")
+        again = _run(build(make()), Path(place) / "again")
+        expect(again == whole, "two runs with the same seed end with different weights or accuracies")
+        often = _run(build(make(), every=1), Path(place) / "often")
+        expect(often == whole, "a run that is evaluated more often ends with different weights or accuracies")
+        for axis in ("task", "iteration"):
+            resumed = _stopped_and_resumed(build, make, Path(place) / axis, axis)
+            expect(resumed == whole, f"a run stopped at its second {axis} record and resumed ends differently")
+        _check_plugin(build, make, Path(place) / "plugin", scenario)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class _Watch(Tracker):
+    """Notes what the teachers look like while they teach."""
+
+    def __init__(self) -> None:
+        self.experiment: Experiment | None = None
+        self.seen: dict[str, set[str]] = {}
+
+    def start(self, run: RunInfo) -> None:
+        self.seen = {}
+
+    def log(self, values: Mapping[str, Value], axis: str, step: Mapping[str, int]) -> None:
+        if axis != "iteration" or self.experiment is None or self.experiment.plugin is None:
+            return
+        for name, teacher in self.experiment.plugin.strategy.teachers.items():
+            module = getattr(teacher, "module", None)
+            if isinstance(module, nn.Module) and not teacher.adapts:
+                self.seen.setdefault(f"{name} in task {step['task']}", set()).add(digest(module))
+
+    def finish(self, status: Status) -> None:
+        self.experiment = None
+
+
+class _Stop(Tracker):
+    """Presses Ctrl-C at the second record along an axis."""
+
+    def __init__(self, axis: str) -> None:
+        self.axis = axis
+        self.records = 0
+
+    def start(self, run: RunInfo) -> None:
+        self.records = 0
+
+    def log(self, values: Mapping[str, Value], axis: str, step: Mapping[str, int]) -> None:
+        self.records += axis == self.axis and step["task"] > 0
+        if self.records == 2:
+            raise KeyboardInterrupt
+
+    def finish(self, status: Status) -> None:
+        self.records = 0
+
+
+def _run(experiment: Experiment, folder: Path, watch: _Watch | None = None, *, resume: bool = False) -> End:
+    if watch is not None:
+        watch.experiment = experiment
+    results = experiment.run(folder, resume=resume)
+    return digest(experiment.engine.model), results["accuracy_matrix"]
+
+
+def _stopped_and_resumed(build: Build, make: Callable[[], Strategy], folder: Path, axis: str) -> End:
+    with contextlib.suppress(Interrupted):
+        build(make(), trackers=[_Stop(axis)]).run(folder)
+    return _run(build(make()), folder, resume=True)
+
+
+def _check_plugin(build: Build, make: Callable[[], Strategy], folder: Path, scenario: Scenario) -> None:
+    """The engine and Avalanche's own ``Naive`` end with the same weights, samples in the same order."""
+    if scenario == "task" and make().train_on != "new":
+        # Avalanche balances batches by task label where several are mixed; ours shuffles them together.
+        return
+    from avalanche.training.supervised import Naive
+
+    experiment = build(make(), shuffle=False, dropout=0.0, teacher_cache="off")
+    network = copy.deepcopy(experiment.engine.model)
+    plain = Naive(
+        model=network,
+        optimizer=experiment.make_optimizer(network.parameters()),
+        criterion=nn.CrossEntropyLoss(),
+        train_mb_size=experiment.training.batch_size,
+        train_epochs=experiment.training.epochs,
+        eval_mb_size=experiment.training.eval_batch_size,
+        plugins=[DistillationPlugin(make(), scenario=scenario, seeds=Seeds(experiment.seeds.root))],
+        evaluator=None,
+    )
+    for experience in experiment.benchmark.train_stream:
+        plain.train(experience, eval_streams=[], shuffle=False, reset_optimizer_state=True)
+    experiment.run(folder)
+    ours, theirs = experiment.engine.model.state_dict(), plain.model.state_dict()
+    far = [name for name in ours if not ours[name].float().allclose(theirs[name].float(), rtol=1e-4, atol=1e-5)]
+    expect(not far, f"as a plugin of Avalanche's Naive the strategy ends with other values of {', '.join(far)}")

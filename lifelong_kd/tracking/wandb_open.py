@@ -1,0 +1,68 @@
+"""Starting a W&B run, and falling back to an offline one where the server does not answer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lifelong_kd.tracking.base import RunInfo
+from lifelong_kd.tracking.wandb_files import fragments
+from lifelong_kd.tracking.wandb_mode import Mode
+
+if TYPE_CHECKING:
+    import wandb
+
+__all__ = ["open_run"]
+
+# Seconds that a killed run can lose. The SDK's own 15 would leave a short run without any data at all.
+FLUSH_INTERVAL = 1.0
+
+
+def open_run(
+    run: RunInfo, mode: Mode, arguments: Mapping[str, Any], init_timeout: float, finish_timeout: float
+) -> tuple[wandb.Run, Mode, BaseException | None]:
+    """Start the W&B run in ``mode``; returns it, the mode it is in, and why it is not the one asked for.
+
+    ``arguments`` go to ``wandb.init`` as they are, the timeouts are in seconds.
+    """
+    import wandb
+
+    # Where the folder is missing the SDK would write to a temporary one instead.
+    run.folder.mkdir(parents=True, exist_ok=True)
+
+    def init(mode: Mode) -> wandb.Run:
+        settings = wandb.Settings(
+            init_timeout=init_timeout,
+            finish_timeout=finish_timeout,
+            finish_timeout_raises=True,
+            x_transaction_log_flush_interval=FLUSH_INTERVAL,
+            console="off",
+            silent=True,
+        )
+        return wandb.init(
+            # Offline nobody knows whether the run exists already; "allow" makes its parts one run when
+            # uploaded.
+            id=run.run_id,
+            resume="allow",
+            allow_val_change=True,
+            dir=str(run.folder),
+            mode=mode,
+            # A run of its own, whatever run a notebook or script around it has open.
+            reinit="create_new",
+            settings=settings,
+            **arguments,
+        )
+
+    if mode == "offline":
+        return init("offline"), "offline", None
+    before = set(fragments(run))
+    try:
+        return init("online"), "online", None
+    except (wandb.errors.Error, TimeoutError, OSError) as error:
+        failure = error
+    # The SDK's service still holds the id of the attempt that failed and would refuse it.
+    wandb.teardown()
+    for empty in set(fragments(run)) - before:
+        shutil.rmtree(empty, ignore_errors=True)
+    return init("offline"), "offline", failure

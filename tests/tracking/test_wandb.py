@@ -1,0 +1,310 @@
+"""Real W&B runs, read back with the SDK's own reader; online ones against a server on this machine."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from lifelong_kd.tracking.base import RunInfo
+from lifelong_kd.tracking.composite import Trackers
+from lifelong_kd.tracking.wandb import WandbTracker
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fake_server import Server, fake_server
+
+MakeRun = Callable[..., RunInfo]
+Records = Callable[[Path], list[dict[str, Any]]]
+KEY = "0123456789" * 4
+
+
+def of_type(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [record[kind] for record in records if record["type"] == kind]
+
+
+def test_an_offline_run_holds_everything(
+    tmp_path: Path, run_info: MakeRun, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WANDB_DATA_DIR")
+    folder = tmp_path / "runs" / "a run"
+    tracker = WandbTracker(mode="offline", entity="team", tags=["mine", "digits"], notes="first")
+    tracker.start(run_info(folder))
+    step = {"task": 0, "epoch": 1, "iteration": 7}
+    tracker.log({"train/loss": 0.5, "train/loss/kd": 0.25, "left out": None}, "iteration", step)
+    tracker.log({"epoch/loss": 0.4}, "epoch", {"task": 0, "epoch": 1})
+    tracker.log({"within/accuracy": 0.3}, "evaluation", step)
+    tracker.log({"task/accuracy/0": 0.75, "score/forgetting": 0.125}, "task", {"task": 0})
+    tracker.table("accuracy", ["after", "on", "accuracy"], [[0, 0, 0.75]], {"task": 0})
+    Image.new("RGB", (4, 4)).save(folder / "matrix.png")
+    tracker.figure("matrix", folder / "matrix.png", {"task": 0})
+    (folder / "model.bin").write_bytes(b"weights")
+    tracker.artifact(folder / "model.bin", "run:task/1", "model", {"task": 1, "parent": "run-task-0"})
+    tracker.summary({"average_accuracy": 0.75, "forward_transfer": None})
+    tracker.finish("finished")
+
+    assert tracker.mode == "offline"
+    assert tracker.path is not None
+    assert tracker.path.parent == folder / "wandb"
+    found = records(tracker.path)
+    run = of_type(found, "run")[0]
+    assert (run["run_id"], run["display_name"]) == ("digits-lwf-s0", "digits lwf 0")
+    assert (run["project"], run["entity"]) == ("lifelong-kd", "team")
+    assert (run["run_group"], run["job_type"]) == ("split_digits-lwf", "train")
+    assert (run["tags"], run["notes"]) == (["digits", "mine"], "first")
+    assert run["resume"] is True
+    config = run["config"]["update"]
+    assert (config["strategy"], config["root"]) == ({"name": "lwf", "temperature": 2.0}, "/data")
+
+    axes = {metric["name"]: metric.get("step_metric") for metric in of_type(found, "metric")}
+    assert axes == {
+        "task": None,
+        "epoch": None,
+        "iteration": None,
+        "train/loss": "iteration",
+        "train/loss/kd": "iteration",
+        "left out": "iteration",
+        "epoch/loss": "epoch",
+        "within/accuracy": "iteration",
+        "task/accuracy/0": "task",
+        "score/forgetting": "task",
+    }
+    history = [item["item"] for item in of_type(found, "history")]
+    first = {key: value for key, value in history[0].items() if not key.startswith("_")}
+    assert first == {"train/loss": 0.5, "train/loss/kd": 0.25, "task": 0, "epoch": 1, "iteration": 7}
+    kinds = {item[key] for item in history for key in item if key.endswith("_type")}
+    assert kinds == {"table-file", "image-file"}
+    assert len(list((tracker.path / "files" / "media").rglob("*.*"))) == 2
+
+    artifact = next(item for item in of_type(found, "artifact") if item["type"] == "model")
+    assert artifact["name"] == "run-task-1"
+    assert '"parent":"run-task-0"' in str(artifact["metadata"]).replace(" ", "")
+    table = next(item for item in of_type(found, "artifact") if item["type"] == "run_table")
+    staged = Path(table["manifest"]["contents"][0]["local_path"])
+    assert staged.is_file()
+    assert staged.is_relative_to(folder)
+    assert "WANDB_DATA_DIR" not in os.environ
+    # The file itself and not a copy outside of the run folder.
+    assert artifact["manifest"]["contents"][0]["local_path"] == str(folder / "model.bin")
+    summary: dict[str, Any] = {}
+    for update in of_type(found, "summary"):
+        summary.update(update.get("update", {}))
+    assert summary["average_accuracy"] == 0.75
+    assert of_type(found, "exit") == [{"exit_code": 0}]
+
+    lines = dict(tracker.closing())
+    relative = str(tracker.path.relative_to(tmp_path))
+    assert lines["W&B offline"] == relative
+    assert shlex.split(lines["to upload"]) == ["wandb", "sync", relative]
+
+
+@pytest.mark.parametrize(("status", "code"), [("failed", 1), ("interrupted", 255)])
+def test_how_it_ended_is_recorded(
+    status: Any, code: int, tmp_path: Path, run_info: MakeRun, records: Records
+) -> None:
+    tracker = WandbTracker(mode="offline")
+    tracker.start(run_info(tmp_path))
+    tracker.finish(status)
+    tracker.finish(status)
+    assert tracker.path is not None
+    assert of_type(records(tracker.path), "exit") == [{"exit_code": code}]
+
+
+def test_a_resumed_run_has_the_same_id_and_both_parts_are_uploaded_in_order(
+    tmp_path: Path, run_info: MakeRun, records: Records
+) -> None:
+    trackers = [WandbTracker(mode="offline"), WandbTracker(mode="offline")]
+    for index, tracker in enumerate(trackers):
+        tracker.start(run_info(tmp_path, resumed=index == 1))
+        tracker.log({"x": index}, "task", {"task": index})
+        tracker.finish("interrupted" if index == 0 else "finished")
+    paths = [tracker.path for tracker in trackers if tracker.path is not None]
+    assert len(set(paths)) == 2
+    for path in paths:
+        run = of_type(records(path), "run")[0]
+        assert (run["run_id"], run["resume"]) == ("digits-lwf-s0", True)
+    assert trackers[1].sync_command == f"wandb sync {shlex.quote(str(paths[0]))} {shlex.quote(str(paths[1]))}"
+    # What `wandb sync` has uploaded it marks with a file, and that part is not named again.
+    next(paths[0].glob("*.wandb")).with_suffix(".wandb.synced").touch()
+    assert trackers[1].sync_command == f"wandb sync {shlex.quote(str(paths[1]))}"
+
+
+def test_disabled_does_nothing_and_does_not_import_wandb(tmp_path: Path, run_info: MakeRun) -> None:
+    code = (
+        "import sys; from pathlib import Path; from lifelong_kd.tracking.base import RunInfo;"
+        "from lifelong_kd.tracking.wandb import WandbTracker;"
+        "t = WandbTracker(mode='auto');"
+        f"t.start(RunInfo('n', Path({str(tmp_path)!r}), {{}}, 'i', 's', 'l', 'class', 0, 1));"
+        "t.log({'x': 1}, 'task', {'task': 0}); t.summary({'x': 1}); t.finish('finished');"
+        "print(t.mode, t.path, list(t.closing()), 'wandb' in sys.modules)"
+    )
+    environment = {**os.environ, "WANDB_MODE": "disabled"}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout.strip() == "disabled None [] False"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def fresh_session(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """W&B reads its environment once a process: it is made to forget it before and after."""
+    import wandb
+
+    wandb.teardown()
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    yield monkeypatch
+    wandb.teardown()
+
+
+def test_no_server_means_offline_under_the_same_id(
+    tmp_path: Path,
+    run_info: MakeRun,
+    records: Records,
+    fresh_session: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tracker = WandbTracker(mode="auto", init_timeout=1.0)
+    began = time.monotonic()
+    tracker.start(run_info(tmp_path))
+    assert time.monotonic() - began < 15
+    tracker.log({"x": 1.5}, "task", {"task": 0})
+    tracker.finish("finished")
+    assert tracker.mode == "offline"
+    assert tracker.path is not None
+    found = records(tracker.path)
+    assert of_type(found, "run")[0]["run_id"] == "digits-lwf-s0"
+    assert of_type(found, "history")[0]["item"]["x"] == 1.5
+    # The attempt to go online leaves nothing behind, and one line says what happened.
+    assert [path.name for path in (tmp_path / "wandb").glob("*run-*")] == [tracker.path.name]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("lifelong-kd:")]
+    assert len(lines) == 1
+    assert "logged offline" in lines[0]
+
+
+def test_a_malformed_key_means_offline(
+    tmp_path: Path, run_info: MakeRun, fresh_session: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh_session.setenv("WANDB_API_KEY", "short")
+    tracker = WandbTracker(mode="online")
+    tracker.start(run_info(tmp_path))
+    tracker.finish("finished")
+    assert tracker.mode == "offline"
+    assert "key cannot be used" in capsys.readouterr().err
+
+
+def online(server: Server, run: RunInfo, monkeypatch: pytest.MonkeyPatch, **options: Any) -> WandbTracker:
+    monkeypatch.setenv("WANDB_BASE_URL", server.url)
+    tracker = WandbTracker(mode="auto", init_timeout=10.0, **options)
+    tracker.start(run)
+    for index in range(3):
+        tracker.log({"train/loss": index / 2}, "iteration", {"task": 0, "iteration": index})
+    return tracker
+
+
+def test_an_online_run_reaches_the_server(
+    tmp_path: Path, run_info: MakeRun, fresh_session: pytest.MonkeyPatch
+) -> None:
+    with fake_server() as server:
+        tracker = online(server, run_info(tmp_path), fresh_session)
+        assert tracker.mode == "online"
+        tracker.finish("failed")
+        assert [(line["iteration"], line["train/loss"]) for line in server.lines] == [
+            (0, 0.0),
+            (1, 0.5),
+            (2, 1.0),
+        ]
+        assert server.exit_code == 1
+        assert "RunResumeStatus" in server.operations
+    assert tracker.closing() == [("W&B", tracker.url)]
+    # A part of the run that was made offline before is still to be uploaded; the online one is not.
+    earlier = tmp_path / "wandb" / "offline-run-20200101_000000-digits-lwf-s0"
+    earlier.mkdir()
+    assert tracker.sync_command == f"wandb sync {shlex.quote(str(earlier))}"
+    assert tracker.url is not None
+    assert tracker.url.endswith("/runs/digits-lwf-s0")
+
+
+def test_a_server_that_dies_does_not_hold_up_the_end(
+    tmp_path: Path,
+    run_info: MakeRun,
+    records: Records,
+    fresh_session: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with fake_server() as server:
+        tracker = online(server, run_info(tmp_path), fresh_session, finish_timeout=1.0)
+    began = time.monotonic()
+    Trackers([tracker]).finish("finished")
+    assert time.monotonic() - began < 10
+    assert "did not take the whole run within 1 s" in capsys.readouterr().err
+    assert tracker.path is not None
+    assert tracker.sync_command == f"wandb sync {shlex.quote(str(tracker.path))}"
+    assert len(of_type(records(tracker.path), "history")) == 3
+
+
+def test_no_question_is_asked_in_a_terminal(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from lifelong_kd.tracking.base import RunInfo;"
+        "from lifelong_kd.tracking.wandb import WandbTracker; t = WandbTracker(mode='online');"
+        f"t.start(RunInfo('n', Path({str(tmp_path)!r}), {{}}, 'i', 's', 'l', 'class', 0, 1));"
+        "t.finish('finished'); print(sys.stdin.isatty(), sys.stderr.isatty(), t.mode)"
+    )
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal) as process:
+        os.close(terminal)
+        answer, _ = process.communicate(timeout=60)
+    shown = os.read(master, 10_000).decode()
+    os.close(master)
+    assert answer.decode().strip() == "True True offline"
+    assert "there is no API key" in shown
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from lifelong_kd.tracking.base import RunInfo
+from lifelong_kd.tracking.composite import Trackers
+from lifelong_kd.tracking.jsonl import JsonlTracker
+from lifelong_kd.tracking.wandb import WandbTracker
+
+trackers = Trackers([JsonlTracker(), WandbTracker(mode="offline")])
+trackers.start(RunInfo("n", Path(sys.argv[1]), {"a": 1}, "killed", "s", "l", "class", 0, 1))
+for index in range(100_000):
+    trackers.log({"time": time.time()}, "iteration", {"task": 0, "iteration": index})
+    print(index, flush=True)
+    time.sleep(0.05)
+"""
+
+
+def test_a_killed_run_loses_about_a_second(tmp_path: Path, records: Records) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(2.5)
+    process.send_signal(signal.SIGKILL)
+    killed = time.time()
+    last = int(process.stdout.read().split()[-1])
+    process.wait()
+    path = next((tmp_path / "wandb").glob("offline-run-*-killed"))
+    found = records(path)
+    history = [item["item"] for item in of_type(found, "history")]
+    assert of_type(found, "run")[0]["config"]["update"]["a"] == 1
+    assert [item["iteration"] for item in history] == list(range(len(history)))
+    # The file is written out every second; the other one is for a busy machine.
+    assert killed - history[-1]["time"] < 2.0
+    assert last >= 20
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) >= last + 1
