@@ -1,0 +1,82 @@
+"""Overrides: ``training.epochs=3`` or ``strategy=lwf`` on top of what a file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lifelong_kd.config.dialect import parse_value
+from lifelong_kd.core.errors import BadCall, Problem
+
+__all__ = ["apply_overrides", "parse_overrides"]
+
+WHERE = "command line"
+
+
+def parse_overrides(
+    overrides: Sequence[str] | Mapping[str, object],
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Keys and values of ``key=value`` texts, each value read as YAML, and what is wrong with them.
+
+    >>> parse_overrides(["training.epochs=3", "strategy=lwf"])[0]
+    {'training.epochs': 3, 'strategy': 'lwf'}
+    """
+    if isinstance(overrides, Mapping):
+        return dict(overrides), []
+    found: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not all(key.split(".")):
+            problems.append(
+                Problem("", f"found {text!r}, allowed: key=value such as training.epochs=3", WHERE)
+            )
+        elif key in found:
+            problems.append(Problem(key, "is given twice", WHERE))
+        else:
+            try:
+                found[key] = parse_value(value)
+            except BadCall as error:
+                problems.append(Problem(key, str(error), WHERE))
+    return found, problems
+
+
+def apply_overrides(data: dict[str, Any], overrides: Mapping[str, Any]) -> list[Problem]:
+    """Change ``data`` in place, short keys first: ``strategy=lwf`` never undoes ``strategy.temperature=3``.
+
+    A name for a component replaces it: its options are kept if the name stays, and dropped if it changes.
+    """
+    problems = []
+    for key in sorted(overrides, key=lambda key: key.removesuffix(".name").count(".")):
+        path = key.split(".")
+        value = overrides[key]
+        if path[-1] == "name" and len(path) > 1 and isinstance(value, str):
+            path = path[:-1]
+        problem = _set(data, path, value)
+        if problem:
+            problems.append(Problem(key, problem, WHERE))
+    return problems
+
+
+def _set(data: dict[str, Any], path: list[str], value: Any) -> str | None:
+    here = data
+    for depth, part in enumerate(path[:-1], start=1):
+        inner = here.get(part)
+        if inner is None:
+            inner = {}
+        elif isinstance(inner, str):  # a component by its bare name
+            inner = {"name": inner}
+        elif not isinstance(inner, dict):
+            return (
+                f"{'.'.join(path[:depth])} is {inner!r}, which has no keys of its own; give the whole value"
+            )
+        here[part] = inner
+        here = inner
+    last = path[-1]
+    old = here.get(last)
+    if isinstance(value, str) and isinstance(old, dict) and "name" in old:
+        here[last] = old if old["name"] == value else {"name": value}
+    else:
+        here[last] = value
+    return None

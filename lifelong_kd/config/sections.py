@@ -1,0 +1,129 @@
+"""The fixed part of a configuration: every top-level key, its type, its default and its limits."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from lifelong_kd.core.registry import Component
+
+__all__ = ["SECTIONS", "ModelSection", "StreamSection", "TopSection"]
+
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise ValueError("allowed are auto, cpu, cuda and cuda:N")
+    return value
+
+
+def _run_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}", value):
+        raise ValueError(
+            "a run name is up to 120 letters, digits, '.', '_' and '-', and starts with a letter or digit"
+        )
+    return value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class TopSection(_Section):
+    """Keys that stand by themselves."""
+
+    seed: Natural = 0
+    name: Annotated[str, AfterValidator(_run_name)] | None = None
+    device: Annotated[str, AfterValidator(_device)] = "auto"
+    precision: Literal["float32", "bf16"] = "float32"
+    imports: list[str] = []
+
+
+class Normalisation(_Section):
+    """Mean and standard deviation of each channel."""
+
+    mean: list[float]
+    std: list[Positive]
+
+
+class StreamSection(_Section):
+    """What every stream takes besides its own options."""
+
+    scenario: Literal["class", "task", "domain"] = "class"
+    experiences: Count | list[Count] | list[list[Natural]] = 5
+    class_order: Natural | list[Natural] | None = None
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    root: str | None = None
+    augment: list[Annotated[object, Component("transform")]] = []
+    normalize: Literal["auto"] | Normalisation | None = None
+    in_memory: Literal["auto"] | bool = "auto"
+
+
+class ModelSection(_Section):
+    """What every model takes besides its own options."""
+
+    head: Annotated[object, Component("head")] = "linear"
+
+
+class TrainingSection(_Section):
+    """How each task is trained; see ``lifelong_kd.training.options``."""
+
+    epochs: Count = 10
+    batch_size: Count = 32
+    eval_batch_size: Count = 512
+    iterations: Count | None = None
+    shuffle: bool = True
+    drop_last: bool = False
+    reset_optimizer: bool = True
+    lr_schedule: Literal["constant", "cosine", "steps"] = "constant"
+    lr_milestones: list[Count] = []
+    lr_factor: Positive = 0.1
+    grad_clip: Positive | None = None
+    compile: bool = False
+    channels_last: bool = False
+    workers: Natural = 0
+    threads: Count | None = None
+    teacher_cache: Literal["auto", "on", "off", "check"] = "auto"
+    checkpoint_every: Count | None = None
+
+
+class EvaluationSection(_Section):
+    """What is measured, and when; see ``lifelong_kd.training.options``."""
+
+    every: Count | None = None
+    before_first: bool = True
+    calibration_bins: Count = 15
+
+
+class WandbSection(_Section):
+    """Weights & Biases."""
+
+    mode: Literal["auto", "online", "offline", "disabled"] = "auto"
+    project: Annotated[str, Field(min_length=1)] = "lifelong-kd"
+    entity: str | None = None
+    group: str | None = None
+    job_type: str = "train"
+    tags: list[str] = []
+    notes: str | None = None
+
+
+class TrackingSection(_Section):
+    """Where numbers go; the run folder has them in any case."""
+
+    wandb: WandbSection = WandbSection()
+    console: Literal["auto", "live", "plain", "off"] = "auto"
+    log_every: Count = 50
+    others: list[Annotated[object, Component("tracker")]] = []
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "training": TrainingSection,
+    "evaluation": EvaluationSection,
+    "tracking": TrackingSection,
+}
+"""Top-level keys that hold a mapping of fixed keys."""

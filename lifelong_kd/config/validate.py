@@ -1,0 +1,218 @@
+"""Check values against options, all problems at once, and fill in the defaults."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticUndefined
+
+from lifelong_kd.config.describe import component_of, component_words, describe, found, literals
+from lifelong_kd.config.nouns import registry_of, shorthand_of
+from lifelong_kd.config.signature import REQUIRED, Option, options_of, supplied_by_framework
+from lifelong_kd.core.errors import BadCall, Problem, nearest
+
+__all__ = ["Checker", "contains_component", "fields_of", "parse"]
+
+
+@lru_cache(maxsize=512)
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation)
+
+
+def parse(annotation: Any, value: object) -> Any:
+    """A plain value as its annotation wants it (a list as a tuple, text as a path), without guessing.
+
+    Raises:
+        pydantic.ValidationError: if it does not fit; ``"3"`` is no number and ``1`` not true.
+        TypeError: if the value is not plain data.
+    """
+    return _adapter(annotation).validate_json(json.dumps(value), strict=True)
+
+
+def contains_component(annotation: Any) -> bool:
+    """Whether ``annotation`` or one of its parts stands for a component."""
+    return component_of(annotation) is not None or any(
+        contains_component(part) for part in get_args(annotation)
+    )
+
+
+def fields_of(section: type[BaseModel]) -> dict[str, Option]:
+    """The fields of a section as options, with their limits in the annotation."""
+    options = {}
+    for name, field in section.model_fields.items():
+        annotation: Any = (
+            Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        )
+        default = REQUIRED if field.default is PydanticUndefined else field.default
+        options[name] = Option(
+            name, annotation, default.model_dump() if isinstance(default, BaseModel) else default
+        )
+    return options
+
+
+class Checker:
+    """Collects problems while it resolves values; ``problems`` is empty if everything was right.
+
+    >>> checker = Checker()
+    >>> checker.value(float, 1, "optimizer.lr")
+    1.0
+    >>> checker.value(float, "fast", "optimizer.lr")
+    >>> print(*checker.problems)
+    optimizer.lr: found 'fast', allowed: a number.
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def report(self, key: str, message: str, hint: str | None = None) -> None:
+        """Add a problem with ``key``."""
+        self.problems.append(Problem(key, message, hint=hint))
+
+    def options(
+        self, options: Mapping[str, Option], given: Mapping[Any, Any], key: str, called: str
+    ) -> dict[str, Any]:
+        """All options with their values: the given ones checked, the others' defaults.
+
+        Args:
+            options: what is allowed.
+            given: what was found.
+            key: dotted key of the mapping, empty at the top.
+            called: whose options they are, such as ``strategy 'lwf'``; ends the message of an unknown key.
+        """
+        prefix = f"{key}." if key else ""
+        for name in given:
+            if name not in options:
+                allowed = ", ".join(options) or "none"
+                message = f"unknown key of {called}, found {found(given[name])}; allowed keys: {allowed}."
+                self.report(f"{prefix}{name}", message, nearest(str(name), options))
+        resolved: dict[str, Any] = {}
+        for name, option in options.items():
+            if name not in given and option.default is REQUIRED:
+                self.report(f"{prefix}{name}", f"is missing; allowed: {describe(option.annotation)}.")
+                continue
+            value = given.get(name, option.default)
+            if value is None and option.default is None:
+                resolved[name] = None
+            else:
+                resolved[name] = self.value(option.annotation, value, f"{prefix}{name}")
+        return resolved
+
+    def value(self, annotation: Any, value: Any, key: str) -> Any:
+        """``value`` as plain data, defaults inside it filled in; None and a problem if it does not fit."""
+        component = component_of(annotation)
+        if component is not None:
+            return self.component(component.noun, value, key)
+        if contains_component(annotation):
+            return self._structure(annotation, value, key)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and isinstance(value, Mapping):
+            return self.options(fields_of(annotation), value, key, key)
+        try:
+            return _adapter(annotation).dump_python(parse(annotation, value), mode="json")
+        except ValidationError as error:
+            own = [detail for detail in error.errors() if detail["type"] == "value_error"]
+            if own:
+                self.report(key, f"found {found(value)}: {own[0]['ctx']['error']}.")
+                return None
+        except TypeError:  # an object from Python where only plain data can stand
+            pass
+        hint = nearest(value, literals(annotation)) if isinstance(value, str) else None
+        self.report(key, f"found {found(value)}, allowed: {describe(annotation)}.", hint)
+        return None
+
+    def _structure(self, annotation: Any, value: Any, key: str) -> Any:
+        """A list of components, or a component among other types."""
+        parts = get_args(annotation)
+        origin = get_origin(annotation)
+        if origin is Annotated:
+            return self.value(parts[0], value, key)
+        if origin is list and isinstance(value, list | tuple):
+            return [self.value(parts[0], item, f"{key}[{index}]") for index, item in enumerate(value)]
+        if origin is dict and isinstance(value, Mapping):
+            return {name: self.value(parts[1], item, f"{key}.{name}") for name, item in value.items()}
+        if origin in (Union, types.UnionType):
+            plain = [part for part in parts if not contains_component(part)]
+            for part in plain:
+                quiet = Checker()
+                resolved = quiet.value(part, value, key)
+                if not quiet.problems:
+                    return resolved
+            fitting = [part for part in parts if part not in plain and _shape_fits(part, value)]
+            if fitting:
+                return self.value(fitting[0], value, key)
+        self.report(key, f"found {found(value)}, allowed: {describe(annotation)}.")
+        return None
+
+    def component(self, noun: str, value: Any, key: str, common: Mapping[str, Option] | None = None) -> Any:
+        """A component as ``{name: ..., option: ...}`` with every option, or its shorthand as it was given.
+
+        Args:
+            noun: which registry.
+            value: a name, a mapping with ``name``, a shorthand of the noun, or, from Python, the object.
+            key: dotted key.
+            common: options of the noun that the framework reads itself, whatever the component.
+        """
+        if isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, Mapping):
+            plain = value is None or isinstance(value, bool | int | float | list | tuple)
+            fits = isinstance(value, shorthand_of(noun)) and not isinstance(value, bool)
+            if plain and not fits:
+                self.report(key, f"found {found(value)}, allowed: {component_words(noun)}.")
+            return list(value) if isinstance(value, tuple) else value
+        registry = registry_of(noun)
+        name = value.get("name")
+        known = ", ".join(registry.names())
+        if name is None:
+            self.report(f"{key}.name", f"is missing; allowed: {known}.")
+            return None
+        if name not in registry:
+            self.report(
+                f"{key}.name",
+                f"there is no {noun} called {name!r}; known: {known}.",
+                nearest(str(name), registry.names()),
+            )
+            return None
+        called = f"{noun} {name!r}"
+        try:
+            factory = registry.get(name)
+            options = {**(common or {}), **_without(options_of(factory, called), common or {})}
+        except BadCall as error:
+            self.report(key, str(error))
+            return None
+        given = {option: item for option, item in value.items() if option != "name"}
+        positional = self._positional(factory, given, options, key, called)
+        given = _without(given, positional)
+        return {"name": name, **self.options(options, given, key, called)}
+
+    def _positional(
+        self,
+        factory: Callable[..., Any],
+        given: Mapping[str, Any],
+        options: Mapping[str, Option],
+        key: str,
+        called: str,
+    ) -> dict[str, None]:
+        """Keys that name a positional parameter, each reported: usually a forgotten ``*``."""
+        wrong = [name for name in supplied_by_framework(factory) if name in given and name not in options]
+        for name in wrong:
+            self.report(
+                f"{key}.{name}",
+                f"{called} takes {name!r} by position, from the framework; an option stands after a *.",
+            )
+        return dict.fromkeys(wrong)
+
+
+def _without(mapping: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if name not in names}
+
+
+def _shape_fits(annotation: Any, value: Any) -> bool:
+    origin = get_origin(annotation)
+    if origin is list:
+        return isinstance(value, list | tuple)
+    return not isinstance(value, list | tuple) or component_of(annotation) is not None

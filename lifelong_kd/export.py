@@ -1,0 +1,74 @@
+"""The model after a task, taken out of its run folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lifelong_kd.core.errors import BadCall
+
+__all__ = ["export_model", "how_to_load", "read_metadata"]
+
+
+def export_model(run: Path, task: int, path: Path) -> dict[str, Any]:
+    """Copy the weights after ``task`` to ``path``, a safetensors file whose header says what they are.
+
+    Returns:
+        What the header says.
+
+    Raises:
+        BadCall: if the run has no model for that task, the file is damaged, or ``path`` is there already.
+    """
+    source = run / "checkpoints" / f"task_{task}.safetensors"
+    if not source.is_file():
+        there = sorted(
+            int(found[1])
+            for file in (run / "checkpoints").glob("task_*.safetensors")
+            if (found := re.fullmatch(r"task_(\d+)\.safetensors", file.name))
+        )
+        known = f"it has them for tasks {', '.join(map(str, there))}" if there else "it has none of any task"
+        raise BadCall(f"{run} has no model after task {task}: {known}")
+    if path.exists():
+        raise BadCall(f"{path} is there already; give another --out")
+    metadata = read_metadata(source)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    shutil.copyfile(source, beside)
+    os.replace(beside, path)
+    return metadata
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What the header of an exported model says of it: task, classes, digest, configuration, scores.
+
+    Raises:
+        BadCall: if the file is no safetensors file of ours.
+    """
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = file.read(length) if length <= path.stat().st_size else b""
+        metadata = json.loads(json.loads(header)["__metadata__"]["lifelong_kd"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadCall(f"{path} is damaged, or not a model of lifelong_kd: {error}") from error
+    if not isinstance(metadata, dict):
+        raise BadCall(f"{path} is damaged: its header holds no mapping")
+    return metadata
+
+
+def how_to_load(run: Path, task: int, path: Path) -> str:
+    """The lines of Python that give the network back."""
+    return f"""load it with
+
+    import lifelong_kd
+    from safetensors.torch import load_file
+
+    experiment = lifelong_kd.build(lifelong_kd.load_config({str(run / "config.yaml")!r}))
+    network = experiment.strategy.model
+    for task in experiment.stream.tasks[: {task} + 1]:
+        network.grow(task.classes, task.label)
+    network.load_state_dict(load_file({str(path)!r}))"""

@@ -1,0 +1,1 @@
+"""Tests, one folder a noun; ``reference`` holds the slow re-derivations that they compare with."""
