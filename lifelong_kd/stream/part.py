@@ -1,0 +1,49 @@
+"""The samples of one task and one split: rows of a store with their classes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from lifelong_kd.stream.store import Store
+from lifelong_kd.stream.view import View
+
+__all__ = ["Part"]
+
+
+class Part(Dataset[tuple[Tensor, int]]):
+    """Samples of one task and split, by reference to the store that holds them.
+
+    Args:
+        store: where the samples are.
+        rows: which of them, int64 (samples,).
+        targets: the class column of each, int64 (samples,).
+        label: the task label that all of them carry.
+        view: what this task shows of a raw batch; ``None`` shows it as it is.
+
+    Raises:
+        ValueError: if ``rows`` and ``targets`` differ in length.
+    """
+
+    def __init__(
+        self, store: Store, rows: Tensor, targets: Tensor, label: int = 0, view: View | None = None
+    ) -> None:
+        if len(rows) != len(targets):
+            raise ValueError(f"{len(rows)} rows but {len(targets)} targets")
+        self.store = store
+        self.rows = rows.to(device="cpu", dtype=torch.int64)
+        self.targets = targets.to(device="cpu", dtype=torch.int64)
+        self.label = label
+        self.view = view
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+        return self.gather(torch.tensor([position]))[0], int(self.targets[position])
+
+    def gather(self, index: Tensor) -> Tensor:
+        """Raw samples at the positions ``index`` (int64), in that order, as this task shows them."""
+        raw = self.store.gather(self.rows[index.to(self.rows.device)])
+        return raw if self.view is None else self.view(raw)
