@@ -8,7 +8,9 @@ product.
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import json
 import os
 import resource
@@ -16,11 +18,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-
-def kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+from typing import Any, NoReturn
 
 
 class Watch:
@@ -28,7 +26,8 @@ class Watch:
 
     Args:
         request: ``journal`` (a file to append moments to) and ``moment`` (``[iteration, file name, when]``; the file name
-            is null for a step, ``when`` is ``half``, ``before`` or ``after`` the file has its name).
+            is null for a step, ``when`` is ``half``, ``before`` or ``after`` the file has its name; or ``pause``: the
+            process is stopped, not killed).
     """
 
     def __init__(self, request: dict[str, Any]) -> None:
@@ -39,14 +38,14 @@ class Watch:
     def install(self) -> None:
         from lifelong_kd.training.recorder import Recorder
 
-        step, replace, flush = Recorder.after_training_iteration, os.replace, os.fsync
+        step, replace = Recorder.after_training_iteration, os.replace
 
         def after_step(recorder: Any, strategy: Any, *args: Any, **kwargs: Any) -> None:
             step(recorder, strategy, *args, **kwargs)
             self.iteration = strategy.clock.train_iterations
             self._note(None)
             if self.moment is not None and self.moment[:2] == [self.iteration, None]:
-                kill()
+                os.kill(os.getpid(), signal.SIGSTOP if self.moment[2] == "pause" else signal.SIGKILL)
 
         def renamed(source: Any, target: Any) -> None:
             here = [self.iteration, Path(target).name]
@@ -58,11 +57,10 @@ class Watch:
                 os.truncate(source, os.stat(source).st_size // 2)
             elif self.moment[2] == "after":
                 replace(source, target)
-            kill()
+            os.kill(os.getpid(), signal.SIGKILL)
 
         Recorder.after_training_iteration = after_step  # type: ignore[method-assign]
         os.replace = renamed  # type: ignore[assignment]
-        os.fsync = flush
 
     def _note(self, name: str | None) -> None:
         if self.journal is not None:
@@ -110,6 +108,14 @@ def child(request: dict[str, Any]) -> int:
     return 0
 
 
+def leave(status: int) -> NoReturn:
+    """End as an interpreter does, but for tearing down every module, which takes longer than the run."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 def serve() -> int:
     """Answer requests until the standard input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -126,13 +132,14 @@ def serve() -> int:
     import wandb  # noqa: F401
 
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
     answers.write("ready\n")
     while line := sys.stdin.readline():
         answer = ACTIONS[(request := json.loads(line))["do"]]
         pid = os.fork() if answer is start else 0
         if answer is start and pid == 0:
-            answers.close()
-            return child(request)
+            leave(child(request))
         answers.write(json.dumps(pid if answer is start else answer(request)) + "\n")
     return 0
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import LWF, Nursery, assert_same_run, metrics, written
+from harness import LWF, Nursery, assert_same_run, listing, metrics, written
+
+from lifelong_kd.comparison.read import state_of
 
 DERPP = {
     **LWF,
@@ -54,3 +56,68 @@ def test_killed_and_resumed_is_the_same_bit_for_bit(
         assert ended.status == -signal.SIGKILL, f"not killed at {moment}: {ended.said}"
     nursery.finish("resume", run)
     assert_same_run(run, whole)
+
+
+def test_killed_from_outside_at_any_time(nursery: Nursery, tmp_path: Path) -> None:
+    config = written(tmp_path / "config.yaml", LWF, training={"epochs": 8, "checkpoint_every": 3})
+    began = time.monotonic()
+    nursery.finish("run", config, "--out", tmp_path / "whole")
+    seconds = time.monotonic() - began
+    run, chance, killed = tmp_path / "killed", random.Random(4), 0
+    for _ in range(4):
+        begun = (run / "config.yaml").exists()
+        pid = nursery.start(*(("resume", run) if begun else ("run", config, "--out", run)))
+        time.sleep(chance.uniform(0.2, 0.7) * seconds)
+        os.kill(pid, signal.SIGKILL)
+        ended = nursery.wait(pid)
+        assert ended.status in (0, -signal.SIGKILL), ended.said
+        killed += ended.status != 0
+        if state_of(run) == "finished":
+            break
+    else:
+        nursery.finish("resume", run)
+    assert killed
+    assert_same_run(run, tmp_path / "whole")
+
+
+def test_one_wandb_run_for_life(nursery: Nursery, tmp_path: Path) -> None:
+    config = written(tmp_path / "config.yaml", LWF, tracking={"wandb": {"mode": "offline"}})
+    run = tmp_path / "run"
+    ids = set()
+    for words, moment in ((("run", config, "--out", run), [20, None, ""]), (("resume", run), [50, None, ""])):
+        assert nursery.call(*words, moment=moment).status == -signal.SIGKILL
+        ids.add(json.loads((run / "run.json").read_text())["run_id"])
+    said = nursery.finish("resume", run).said
+    ids.add(json.loads((run / "run.json").read_text())["run_id"])
+    (run_id,) = ids
+    parts = sorted((run / "wandb").glob("offline-run-*"))
+    assert len(parts) == 3
+    assert all(re.fullmatch(rf"offline-run-\d+_\d+-{run_id}(-\d+)?", part.name) for part in parts)
+    assert all((part / f"run-{run_id}.wandb").stat().st_size > 0 for part in parts)
+    assert f"wandb sync {' '.join(str(part) for part in parts)}" in said
+    assert [line for line in metrics(run) if line["axis"] == "task"] == sorted(
+        (line for line in metrics(run) if line["axis"] == "task"), key=lambda line: line["task"]
+    )
+    iterations = [line["iteration"] for line in metrics(run) if line["axis"] == "iteration"]
+    assert iterations == sorted(set(iterations))
+
+
+def test_two_processes_cannot_have_one_folder(nursery: Nursery, tmp_path: Path) -> None:
+    config = written(tmp_path / "config.yaml", LWF)
+    journal, run = tmp_path / "journal", tmp_path / "run"
+    pid = nursery.start("run", config, "--out", run, journal=str(journal), moment=[9, None, "pause"])
+    while not journal.exists() or "[9, null]" not in journal.read_text():
+        time.sleep(0.01)
+    before = listing(run)
+    for words in (("run", config, "--out", run), ("resume", run)):
+        ended = nursery.call(*words)
+        assert ended.status == 2
+        assert ended.said == (
+            f"error: the run folder {run} is in use by process {pid}: wait for it, stop it, or give another --out\n"
+        )
+    assert listing(run) == before
+    os.kill(pid, signal.SIGKILL)
+    assert nursery.wait(pid).status == -signal.SIGKILL
+    ended = nursery.call("run", config, "--out", run)
+    assert ended.status == 2 and f"lifelong-kd resume {run}" in ended.said
+    nursery.finish("resume", run)

@@ -179,6 +179,16 @@ def test_a_head_that_grows_leaves_nan_in_columns_that_were_not_there(kind: type)
             assert logits[slot, 2:].isnan().all()
 
 
+def test_logits_narrower_than_those_before_are_filled_up() -> None:
+    memory = Reservoir(capacity=4)
+    memory.keep_logits = True
+    feed(memory, 2, 2, generator(0), width=3)
+    batch = batch_of([7])
+    memory.observe(batch, torch.tensor([[7.0, 7.0]]), generator(0))
+    assert memory.samples["logits"][2].tolist()[:2] == [7.0, 7.0]
+    assert memory.samples["logits"][2, 2].isnan()
+
+
 @pytest.mark.parametrize("kind", [Reservoir, BalancedReservoir])
 @pytest.mark.parametrize("seen", [3, 30])
 def test_a_restart_goes_on_identically(kind: type, seen: int) -> None:

@@ -274,7 +274,9 @@ def test_check_mode_asks_and_compares() -> None:
     said = teacher.teach(batch_of(x[index], index))
     assert isinstance(said, Tensor)
     assert cache.hits == 0
-    with pytest.raises(RunFailed, match=r"teacher 0123456789ab differ from fresh ones by .*teacher_cache=off"):
+    with pytest.raises(
+        RunFailed, match=r"teacher 0123456789ab differ from fresh ones by .*teacher_cache=off"
+    ):
         teacher.teach(batch_of(x[index] + 0.1, index))
     cache.outputs[3, 0] = torch.nan
     with pytest.raises(RunFailed, match="nan"):
