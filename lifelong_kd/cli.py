@@ -78,11 +78,13 @@ def run(config: Path, overrides: tuple[str, ...], out: Path | None, imports: tup
 
 def _refuse_taken(folder: Path) -> None:
     from lifelong_kd.comparison.read import state_of
+    from lifelong_kd.training.folder import RunFolder
 
     state = state_of(folder)
     if state == "finished":
         raise BadCall(f"{folder} holds a finished run; give another --out, or a name=...")
     if state == "unfinished":
+        RunFolder(folder).refuse_in_use()
         raise BadCall(
             f"{folder} holds a run that is not finished: go on with it by `lifelong-kd resume {folder}`,"
             " or give another --out"
@@ -143,12 +145,14 @@ def resume(run: Path) -> None:
     from lifelong_kd.comparison.read import state_of
     from lifelong_kd.config.build import build
     from lifelong_kd.config.load import load_config
+    from lifelong_kd.training.folder import RunFolder
 
     state = state_of(run)
     if state == "finished":
         raise BadCall(f"the run in {run} is finished; there is nothing to resume")
     if state != "unfinished" or not (run / "config.yaml").is_file():
         raise BadCall(f"there is no run to resume in {run}")
+    RunFolder(run).refuse_in_use()
     build(load_config(run / "config.yaml")).run(run, resume=True)
 
 

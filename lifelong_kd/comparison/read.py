@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,7 @@ class Unfinished:
 def state_of(folder: Path) -> State:
     """What a folder is to a run that would like to have it.
 
-    ``free``: not there, or empty; ``finished`` or ``unfinished``: it holds a run; ``foreign``: it holds anything else.
+    ``free``: not there, or empty but for what a run leaves that was killed before it began; ``finished`` or ``unfinished``: it holds a run; ``foreign``: it holds anything else.
     """
     if not folder.exists():
         return "free"
@@ -51,7 +52,8 @@ def state_of(folder: Path) -> State:
     if _is_run(folder):
         found = _read(folder)
         return "finished" if isinstance(found, RunRecord) else "unfinished"
-    return "foreign" if any(file.name != ".lock" for file in folder.iterdir()) else "free"
+    left = (file.name for file in folder.iterdir())
+    return "free" if all(re.fullmatch(r"\.lock|\..+\.part", name) for name in left) else "foreign"
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[RunRecord], list[Unfinished]]:

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lifelong_kd.knowledge.base import Knowledge
-from lifelong_kd.knowledge.shape import same_shape
+from lifelong_kd.knowledge.shape import precise, same_shape
 
 __all__ = ["Bce", "bce_loss"]
 
@@ -23,7 +23,7 @@ def bce_loss(student: Tensor, teacher: Tensor) -> Tensor:
         teacher: logits, the same shape; no gradient flows into them.
 
     Returns:
-        One value a sample, shape (batch,).
+        One value a sample, shape (batch,), in at least single precision.
 
     Raises:
         ValueError: if the shapes differ.
@@ -33,7 +33,7 @@ def bce_loss(student: Tensor, teacher: Tensor) -> Tensor:
     tensor([0.])
     """
     same_shape(student, teacher)
-    fixed = teacher.detach()
+    student, fixed = precise(student), precise(teacher.detach())
     target = fixed.sigmoid()
     cross = F.binary_cross_entropy_with_logits(student, target, reduction="none")
     entropy = F.binary_cross_entropy_with_logits(fixed, target, reduction="none")

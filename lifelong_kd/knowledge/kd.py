@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.knowledge.base import Knowledge
-from lifelong_kd.knowledge.shape import same_shape
+from lifelong_kd.knowledge.shape import precise, same_shape
 
 __all__ = ["Kd", "kd_loss"]
 
@@ -25,7 +27,7 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         temperature: T > 0; larger is softer.
 
     Returns:
-        One value a sample, shape (batch,), 0 where the two agree.
+        One value a sample, shape (batch,), in at least single precision, 0 where the two agree.
 
     Raises:
         ValueError: if the shapes differ.
@@ -36,8 +38,8 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     tensor([0.])
     """
     same_shape(student, teacher)
-    log_q = F.log_softmax(student / temperature, dim=1)
-    log_p = F.log_softmax(teacher.detach() / temperature, dim=1)
+    log_q = F.log_softmax(precise(student) / temperature, dim=1)
+    log_p = F.log_softmax(precise(teacher.detach()) / temperature, dim=1)
     return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1) * temperature**2
 
 
@@ -49,8 +51,8 @@ class Kd(Knowledge):
     """
 
     def __init__(self, *, temperature: float = 2.0) -> None:
-        if not temperature > 0:
-            raise BadCall(f"temperature must be greater than 0, got {temperature}")
+        if not 0 < temperature < math.inf:
+            raise BadCall(f"temperature must be greater than 0 and finite, got {temperature}")
         self.temperature = temperature
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:

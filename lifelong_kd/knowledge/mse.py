@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from lifelong_kd.knowledge.base import Knowledge
-from lifelong_kd.knowledge.shape import same_shape
+from lifelong_kd.knowledge.shape import precise, same_shape
 
 __all__ = ["Mse", "mse_loss"]
 
@@ -22,7 +22,7 @@ def mse_loss(student: Tensor, teacher: Tensor) -> Tensor:
         teacher: logits, the same shape; no gradient flows into them.
 
     Returns:
-        One value a sample, shape (batch,); 0 for a sample of which no column is known.
+        One value a sample, shape (batch,), in at least single precision; 0 for a sample of which no column is known.
 
     Raises:
         ValueError: if the shapes differ.
@@ -32,7 +32,7 @@ def mse_loss(student: Tensor, teacher: Tensor) -> Tensor:
     tensor([2.5000])
     """
     same_shape(student, teacher)
-    fixed = teacher.detach()
+    student, fixed = precise(student), precise(teacher.detach())
     known = ~fixed.isnan()
     difference = (student - fixed.nan_to_num()) * known
     return difference.square().sum(dim=1) / known.sum(dim=1).clamp_min(1)

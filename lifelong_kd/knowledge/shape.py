@@ -1,10 +1,20 @@
-"""The check that every logit loss makes of its two inputs."""
+"""What every logit loss makes sure of before it compares its two inputs."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-__all__ = ["same_shape"]
+__all__ = ["precise", "same_shape"]
+
+
+def precise(logits: Tensor) -> Tensor:
+    """The logits in at least single precision.
+
+    A divergence is a small difference of large numbers: in half precision nothing but rounding is left of it, of either
+    sign, and squares of logits overflow.
+    """
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
 def same_shape(student: Tensor, teacher: Tensor) -> None:

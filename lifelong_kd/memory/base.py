@@ -58,13 +58,13 @@ class Memory(ABC):
 
     def take(self, index: Tensor) -> Samples:
         """The samples at ``index``."""
-        return {name: field[index.to(field.device)] for name, field in self.samples.items()}
+        return {name: field.index_select(0, index.to(field.device)) for name, field in self.samples.items()}
 
     def state_dict(self) -> dict[str, Any]:
         return {"samples": dict(self.samples), "extra": self.extra_state()}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
-        self.samples = {name: field.to(device) for name, field in state["samples"].items()}
+        self.samples = {name: field.to(device, copy=True) for name, field in state["samples"].items()}
         self.load_extra_state(state["extra"])
 
     def extra_state(self) -> dict[str, Any]:

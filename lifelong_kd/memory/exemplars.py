@@ -79,6 +79,11 @@ class _Exemplars(Memory):
 
     def consolidate(self, task: Task, data: TaskData, describe: Describe, generator: torch.Generator) -> None:
         quota = self.quota(len(task.seen))
+        if quota == 0:
+            raise BadCall(
+                f"a memory of {self.total} exemplars in total has none left for each of the {len(task.seen)} classes"
+                f" seen after task {task.index}: give it at least as many as the stream has classes"
+            )
         # A domain-incremental task brings new samples of old classes: a class's share is then split over its tasks.
         kept = [
             self._shrunk(number, column, quota // groups_of(task, column))

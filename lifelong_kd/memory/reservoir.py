@@ -46,10 +46,10 @@ class _Slots(Memory):
         for name, field in fields.items():
             kept = self.samples[name]
             target, source = slots.to(kept.device), rows.to(field.device)
-            chosen = field[source].to(kept.device)
+            chosen = field.index_select(0, source).to(kept.device)
             if name == "logits":
                 chosen = widened(chosen, kept.shape[1])
-            kept[target] = chosen
+            kept.index_copy_(0, target, chosen)
 
     def draw(self, count: int, generator: torch.Generator) -> Samples:
         index = torch.randperm(self.size, generator=generator)[:count]

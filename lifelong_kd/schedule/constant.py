@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import Moment
 from lifelong_kd.schedule.base import Schedule
@@ -17,8 +19,8 @@ class Constant(Schedule):
     """
 
     def __init__(self, *, weight: float = 1.0) -> None:
-        if not weight >= 0:
-            raise BadCall(f"a weight must be at least 0, got {weight}")
+        if not 0 <= weight < math.inf:
+            raise BadCall(f"a weight must be at least 0 and finite, got {weight}")
         self.weight = weight
 
     def __call__(self, moment: Moment) -> float:

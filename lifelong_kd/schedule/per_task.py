@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import Moment
 from lifelong_kd.schedule.base import Schedule
@@ -17,8 +19,10 @@ class PerTask(Schedule):
     """
 
     def __init__(self, *, weights: list[float]) -> None:
-        if not weights or not all(weight >= 0 for weight in weights):
-            raise BadCall(f"weights must be a list of numbers of at least 0, one a task; got {weights}")
+        if not weights or not all(0 <= weight < math.inf for weight in weights):
+            raise BadCall(
+                f"weights must be a list of finite numbers of at least 0, one a task; got {weights}"
+            )
         self.weights = list(weights)
 
     def __call__(self, moment: Moment) -> float:

@@ -16,8 +16,8 @@ __all__ = ["Complement", "OldAll", "SampleShare", "SqrtOldNew", "TaskRatio"]
 
 class _Scaled(Schedule):
     def __init__(self, *, scale: float = 1.0) -> None:
-        if not scale >= 0:
-            raise BadCall(f"scale must be at least 0, got {scale}")
+        if not 0 <= scale < math.inf:
+            raise BadCall(f"scale must be at least 0 and finite, got {scale}")
         self.scale = scale
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Moment, Task, TaskData
 from lifelong_kd.memory.base import Describe, Memory
+from lifelong_kd.model.multihead import ABSENT
 from lifelong_kd.schedule import as_schedule
 from lifelong_kd.strategy.lesson import Lesson, Source
 from lifelong_kd.strategy.nearest_mean import NearestMean
@@ -98,6 +99,10 @@ class Strategy:
                 raise BadCall(f"term {name!r} works on {term.source!r}, but the strategy has no memory")
             if self.memory is not None and term.teacher is not None:
                 self.memory.keep_logits |= "logits" in term.teacher.needs_fields
+        if self.train_on not in get_args(TrainingSet):
+            raise BadCall(
+                f"a task is trained on {', '.join(map(repr, get_args(TrainingSet)))}; not on {self.train_on!r}"
+            )
         if self.train_on == "new_and_memory":
             if self.memory is None:
                 raise BadCall("train_on='new_and_memory' needs a memory")
@@ -210,12 +215,17 @@ class Strategy:
             return
         batch = lesson.batch("new")
         if batch is not None:
-            memory.observe(batch, lesson.student("new").detach(), self._seeds.generator("memory"))
+            memory.observe(batch, _known(lesson.student("new").detach()), self._seeds.generator("memory"))
 
     def end_task(self, model: nn.Module, describe: Describe) -> None:
         """Told when a task has been learned: the memory chooses, the teachers look at the student."""
         if self.memory is not None and self.memory.chooses == "task":
-            self.memory.consolidate(self.task, self.data, describe, self._seeds.generator("memory"))
+
+            def described(raw: Tensor) -> tuple[Tensor, Tensor]:
+                logits, features = describe(raw)
+                return _known(logits), features
+
+            self.memory.consolidate(self.task, self.data, described, self._seeds.generator("memory"))
         if self.classifier is not None and self.memory is not None:
             self.classifier.update(self.memory, describe)
         for teacher in self.teachers.values():
@@ -244,3 +254,7 @@ class Strategy:
         if self.classifier is not None:
             self.classifier.load_state_dict(state["classifier"], self._device)
 
+
+def _known(logits: Tensor) -> Tensor:
+    """Logits as a memory keeps them: NaN in columns that no head of a multi-head network has yet."""
+    return logits.masked_fill(logits == ABSENT, torch.nan)

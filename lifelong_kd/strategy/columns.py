@@ -34,7 +34,8 @@ def pick(logits: Tensor, classes: tuple[int, ...]) -> Tensor:
 def groups(task: Task, over: Over, width: int) -> list[tuple[int, ...]]:
     """The groups of columns that are compared, each with a softmax of its own.
 
-    In a task-incremental stream a softmax never spans two tasks, so ``old`` means each earlier task on its own there.
+    In a task-incremental stream ``old`` and ``seen`` mean each of their tasks on its own; ``all`` is every column at once
+    in any stream, as stored logits are compared.
     Groups that are the same are compared once.
     """
     if over == "all":

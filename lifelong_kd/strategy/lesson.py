@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor
 
 from lifelong_kd.core.types import Batch, Moment, Task
+from lifelong_kd.teacher.base import Logits, Teacher
 
 __all__ = ["Lesson", "Source"]
 
@@ -19,7 +20,7 @@ class Lesson:
     """The new batch and what the student said about it; memory batches are drawn when a term first asks for one.
 
     Each source is drawn and passed through the student once a step, however many terms use it, and not at all if none
-    does.
+    does; a teacher is asked once about each.
 
     Args:
         task: the current task.
@@ -49,6 +50,8 @@ class Lesson:
         self._heads = heads
         self._batches: dict[str, Batch | None] = {"new": new}
         self._logits: dict[str, Tensor] = {"new": logits}
+        self._by_head: dict[str, dict[int, Tensor]] = {}
+        self._taught: dict[tuple[int, str], Logits] = {}
 
     def batch(self, source: Source) -> Batch | None:
         """The batch of ``source``; ``None`` while the memory is empty."""
@@ -64,7 +67,16 @@ class Lesson:
 
     def heads(self, source: Source) -> dict[int, Tensor]:
         """What each earlier head of the student says about the batch of ``source``, by task label."""
-        return self._heads(self._batch(source))
+        if source not in self._by_head:
+            self._by_head[source] = self._heads(self._batch(source))
+        return self._by_head[source]
+
+    def taught(self, teacher: Teacher, source: Source) -> Logits:
+        """What ``teacher`` says about the batch of ``source``."""
+        key = (id(teacher), source)
+        if key not in self._taught:
+            self._taught[key] = teacher.teach(self._batch(source))
+        return self._taught[key]
 
     def _batch(self, source: Source) -> Batch:
         batch = self.batch(source)

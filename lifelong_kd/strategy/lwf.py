@@ -37,8 +37,8 @@ def lwf(
         temperature: T, softens teacher and student.
         weight: weight of the distillation term: a number, one a task, or a schedule.
         task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or the ``new``.
-        over: classes that are distilled: the ``old`` ones in one softmax, ``all`` columns, or ``per_task`` one softmax for
-            each earlier task; in a task-incremental stream always each earlier task on its own.
+        over: classes that are distilled: the ``old`` ones in one softmax (in a task-incremental stream each earlier task on
+            its own), ``all`` columns in one softmax whatever the stream, or ``per_task``, one softmax for each earlier task.
 
     Example:
         strategy: {name: lwf, temperature: 2.0, weight: 2.5, task_loss: new}

@@ -34,8 +34,12 @@ class NearestMean:
         return self.means is not None
 
     def update(self, memory: Memory, describe: Describe) -> None:
-        """Compute the means from the exemplars in ``memory``."""
-        raw, y = memory.samples["raw"], memory.samples["y"]
+        """Compute the means from the exemplars in ``memory``; from an empty one there is nothing to compute."""
+        if len(memory) == 0:
+            return
+        # Not memory.samples: the table of a reservoir may have rows that are not filled yet.
+        kept = memory.take(torch.arange(len(memory)))
+        raw, y = kept["raw"], kept["y"]
         features = torch.cat([describe(part)[1] for part in raw.split(AT_ONCE)])
         features = F.normalize(features.float(), dim=1)
         self.classes = torch.unique(y)

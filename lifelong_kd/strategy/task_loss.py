@@ -37,6 +37,8 @@ class TaskLoss:
     def __init__(self, over: Classes = "all", kind: Literal["ce", "bce"] = "ce") -> None:
         if over not in ("all", "seen", "new"):
             raise BadCall(f"the task loss is taken over 'all', 'seen' or 'new' classes, not {over!r}")
+        if kind not in ("ce", "bce"):
+            raise BadCall(f"the task loss is 'ce' or 'bce', not {kind!r}")
         self.over = over
         self.kind = kind
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import get_args
 
 from torch import Tensor
 
@@ -65,6 +66,8 @@ class Distill(Term):
             raise BadCall(
                 f"{type(teacher).__name__} cannot teach on {source!r}; it can on {sorted(teacher.sources)}"
             )
+        if over not in get_args(Over):
+            raise BadCall(f"a term compares classes {', '.join(map(repr, get_args(Over)))}; not {over!r}")
         self._teacher = teacher
         self.knowledge = knowledge
         self.over: Over = over
@@ -76,10 +79,9 @@ class Distill(Term):
     def value(self, lesson: Lesson) -> Tensor | None:
         if not self._teacher.ready:
             return None
-        batch = lesson.batch(self.source)
-        if batch is None:
+        if lesson.batch(self.source) is None:
             return None
-        said = self._teacher.teach(batch)
+        said = lesson.taught(self._teacher, self.source)
         pairs = self._heads(lesson, said) if isinstance(said, dict) else self._columns(lesson, said)
         # The empty sum of an empty batch is an exact 0 that still back-propagates; its mean would be NaN.
         values = [self.knowledge(student, teacher).sum() / max(len(student), 1) for student, teacher in pairs]
@@ -88,8 +90,13 @@ class Distill(Term):
     def _columns(self, lesson: Lesson, teacher: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Student and teacher at the columns of each group of classes."""
         student = lesson.student(self.source)
-        chosen = groups(lesson.task, self.over, min(student.shape[1], teacher.shape[1]))
-        return [(pick(student, classes), pick(teacher, classes)) for classes in chosen]
+        # A head that has grown since has columns of which the teacher knows nothing.
+        width = min(student.shape[1], teacher.shape[1])
+        chosen = [
+            tuple(column for column in classes if column < width)
+            for classes in groups(lesson.task, self.over, width)
+        ]
+        return [(pick(student, classes), pick(teacher, classes)) for classes in chosen if classes]
 
     def _heads(self, lesson: Lesson, teacher: dict[int, Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Student and teacher at the classes of each earlier task's own head."""
@@ -113,8 +120,10 @@ class Rehearse(Term):
 
     def __init__(self, task_loss: TaskLoss, *, source: Source = "memory", weight: object = 1.0) -> None:
         Term.__init__(self, source, weight)
-        if source == "new":
-            raise BadCall("rehearsal works on 'memory' or 'memory2'; the new batch has the task loss")
+        if source not in ("memory", "memory2"):
+            raise BadCall(
+                f"rehearsal works on 'memory' or 'memory2', not {source!r}; the new batch has the task loss"
+            )
         self.task_loss = task_loss
 
     def value(self, lesson: Lesson) -> Tensor | None:

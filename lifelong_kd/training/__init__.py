@@ -2,7 +2,7 @@
 
 from lifelong_kd.core.registry import Registry
 from lifelong_kd.strategy import registry as strategies
-from lifelong_kd.training.avalanche_names import NAMES
+from lifelong_kd.training.avalanche.names import TARGETS
 
 optimizers = Registry(
     "optimizer",
@@ -13,5 +13,5 @@ optimizers = Registry(
     },
 )
 
-for _name in NAMES:
-    strategies.add(f"avalanche/{_name}", f"lifelong_kd.training.avalanche_strategy:{_name}", owner="avalanche-lib")
+for _name, _target in TARGETS.items():
+    strategies.add(f"avalanche/{_name}", _target, owner="avalanche-lib")

@@ -63,26 +63,31 @@ class Adapter:
         """Logits of any module built like the student; of each of its heads by task label if it has several."""
         with self.teaching.running(), self.precision():
             if isinstance(module, MultiTaskModule):
-                return {key: said.float() for key, said in module.forward_all_tasks(x).items()}
+                # Without labels such a network answers for every task; some override only ``forward``.
+                return {key: said.float() for key, said in module(x, None).items()}
             return cast(Tensor, module(x)).float()
 
     def student(self, batch: Batch) -> Tensor:
         """The student's logits of a batch, under the samples' own task labels."""
+        # The heads are asked on the features of the new batch only, so those have to survive this pass.
+        features = self._features
         with self.precision():
             model = self.template.model
             said = model(batch.x, batch.label) if self.multitask else model(batch.x)
+        self._features = features
         return cast(Tensor, said).float()
 
     def heads(self, batch: Batch) -> dict[int, Tensor]:
-        """What each head of the student says about the new batch, from the features of the current forward pass."""
+        """What each head of the student says about a batch; of the new one from the features it has already."""
         model = self.template.model
         with self.precision():
-            if self._classifier is not None and self._features is not None:
+            current = batch.x is self.template.mb_x
+            if current and self._classifier is not None and self._features is not None:
                 features, classifier = self._features, self._classifier
                 labels = classifier.known_train_tasks_labels
                 said = {label: classifier.forward_single_task(features, label) for label in labels}
             else:
-                said = cast(MultiTaskModule, model).forward_all_tasks(batch.x)
+                said = model(batch.x, None)
         return {label: logits.float() for label, logits in said.items()}
 
     def watch(self) -> None:

@@ -46,8 +46,6 @@ def save(folder: RunFolder, state: Mapping[str, Any], *, task: int, epoch: int) 
     for other in folder.checkpoints.glob("state_*.pt"):
         if other != path:
             other.unlink(missing_ok=True)
-    for left in folder.checkpoints.glob(".*.part"):
-        left.unlink(missing_ok=True)
     return path
 
 

@@ -29,7 +29,7 @@ from avalanche.models.utils import avalanche_forward
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 
-from lifelong_kd.core.errors import RunFailed
+from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.stream.resolve import resolve
 from lifelong_kd.stream.transform import Pipeline
@@ -59,6 +59,7 @@ class EngineMixin:
     train_epochs: int
     _stop_training: bool
 
+    own_steps: bool = False
     options: TrainingOptions
     pipeline: Pipeline | None
     seeds: Seeds
@@ -78,7 +79,12 @@ class EngineMixin:
             pipeline: the views of the stream's data; ``None`` for a benchmark that brings its own transforms.
             seeds: named generators.
             precision: ``float32`` or ``bf16``.
+
+        Raises:
+            BadCall: if gradients are to be clipped and the strategy changes the weights by itself.
         """
+        if options.grad_clip is not None and self.own_steps:
+            raise BadCall(f"{type(self).__name__} changes the weights by itself: set training.grad_clip to null")
         self.options = options
         self.pipeline = pipeline
         self.seeds = seeds
@@ -104,18 +110,23 @@ class EngineMixin:
         dataset = self.experience.dataset
         return self.part_data(dataset) or ForeignData(dataset, self.device)
 
-    def make_train_dataloader(self, *args: Any, shuffle: bool = True, **kwargs: Any) -> None:
+    def make_train_dataloader(
+        self, *args: Any, shuffle: bool = True, drop_last: bool = False, **kwargs: Any
+    ) -> None:
         data = self.part_data(self.adapted_dataset)
+        # Some of Avalanche's strategies ask for whole batches themselves.
+        drop_last = drop_last or self.options.drop_last
         if data is None:
             template = cast(Any, super())
-            template.make_train_dataloader(*args, shuffle=shuffle, num_workers=self.options.workers, **kwargs)
+            kwargs = {**kwargs, "shuffle": shuffle, "drop_last": drop_last, "num_workers": self.options.workers}
+            template.make_train_dataloader(*args, **kwargs)
             return
         self.dataloader = BatchLoader(
             data,
             batch_size=cast(Any, self).train_mb_size,
             order=self.seeds.generator("order") if shuffle else None,
             augment=self.seeds.generator("augment/new"),
-            drop_last=self.options.drop_last,
+            drop_last=drop_last,
             workers=self.options.workers,
             channels_last=self.options.channels_last,
         )
@@ -237,8 +248,12 @@ class EngineMixin:
         return cast(nn.Module, cast(Any, super()).model_adaptation(model))
 
     def eval(self, experiences: Any, **kwargs: Any) -> Any:
+        # Avalanche forgets the last batch when it evaluates, and some of its plugins look at it when a task ends.
+        kept = {name: getattr(self, name) for name in ("mbatch", "mb_output", "loss")}
         with undisturbed():
-            return cast(Any, super()).eval(experiences, **kwargs)
+            metrics = cast(Any, super()).eval(experiences, **kwargs)
+        vars(self).update(kept)
+        return metrics
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from lifelong_kd.core.errors import RunFailed
 from lifelong_kd.evaluation.confusion import confusion_matrix
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.training.measure import Measured, measure
@@ -12,7 +14,12 @@ from lifelong_kd.training.options import EvaluationOptions
 from lifelong_kd.training.recorder import Recorder
 from lifelong_kd.training.results import Ledger
 
-__all__ = ["Evaluator"]
+__all__ = ["DIVERGED", "Evaluator"]
+
+DIVERGED = (
+    "Lower optimizer.lr, set training.grad_clip, or look at the weight of the terms. The folder is kept as it was at"
+    " the last checkpoint."
+)
 
 
 class Evaluator:
@@ -34,10 +41,15 @@ class Evaluator:
     def _measure(self, experiences: Any, first: int) -> list[Measured]:
         self.engine.eval(experiences)
         tasks = self.stream.tasks[first:]
-        return [
+        measured = [
             measure(outputs, task.classes, self.stream.scenario, self.options.calibration_bins)
             for outputs, task in zip(self.recorder.outputs, tasks, strict=False)
         ]
+        # -inf is a class that a classifier does not offer; anything else that is not finite is no answer.
+        broken = any(bool((o.logits.isnan() | o.logits.isposinf()).any()) for o in self.recorder.outputs)
+        if broken or any(m.loss is not None and not math.isfinite(m.loss) for m in measured):
+            raise RunFailed(f"the model's outputs are no longer finite numbers. {DIVERGED}")
+        return measured
 
     def test(self) -> list[Measured]:
         """The test stream, all tasks."""

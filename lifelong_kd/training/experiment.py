@@ -7,7 +7,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,16 @@ from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.tracking.base import RunInfo, Status, Tracker
 from lifelong_kd.tracking.composite import Trackers
+from lifelong_kd.tracking.jsonl import NAME as METRICS
 from lifelong_kd.tracking.jsonl import JsonlTracker
 from lifelong_kd.tracking.jsonl import truncate as truncate_metrics
 from lifelong_kd.training import checkpoint
-from lifelong_kd.training.avalanche_strategy import AvalancheStrategy
+from lifelong_kd.training.avalanche.strategy import AvalancheStrategy
 from lifelong_kd.training.caching import fill_caches
 from lifelong_kd.training.cost import cost_of
 from lifelong_kd.training.engine import Engine, undisturbed
 from lifelong_kd.training.environment import environment
-from lifelong_kd.training.evaluate import Evaluator, logged
+from lifelong_kd.training.evaluate import DIVERGED, Evaluator, logged
 from lifelong_kd.training.folder import RunFolder
 from lifelong_kd.training.interrupt import Interrupted, interruptible
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
@@ -88,6 +89,7 @@ class Experiment:
         self.seeds = seeds
         self.device = torch.device(device)
         self.trackers = Trackers(trackers)
+        self._has_metrics = any(isinstance(tracker, JsonlTracker) for tracker in trackers)
         self.ledger = Ledger(len(stream.tasks))
         self.recorder = Recorder(
             parts=(lambda: strategy.parts) if isinstance(strategy, Strategy) else None,
@@ -116,7 +118,9 @@ class Experiment:
             self.engine: Any = Engine(criterion=nn.CrossEntropyLoss(), plugins=[self.plugin], **common)
             self.plugin.attach(self.engine)
         else:
-            self.engine = strategy.template(stream, common)
+            # Networks of its own, such as a generator, start from the run's seed.
+            with seeds.default("init/avalanche"):
+                self.engine = strategy.template(stream, common)
         self.engine.equip(options=training, pipeline=stream.transforms, seeds=seeds, precision=precision)
         # Tells the optimiser the names of its parameters before any head grows.
         self.engine.make_optimizer(reset_optimizer_state=True)
@@ -151,9 +155,16 @@ class Experiment:
             Interrupted: after Ctrl-C or SIGTERM; the folder can be resumed.
         """
         place = RunFolder(Path(folder) if folder is not None else Path("runs") / self.name)
+        place.refuse_in_use()
         check_folder(place, resume=resume)
         place.lock()
         status: Status = "failed"
+        try:
+            # Once more: between the look and the lock another process may have had a whole run here.
+            check_folder(place, resume=resume)
+        except BadCall:
+            place.unlock()
+            raise
         try:
             with interruptible(f"Go on with: lifelong-kd resume {place.path}"), own_randomness(self.seeds):
                 self._open(place, resume=resume)
@@ -167,6 +178,7 @@ class Experiment:
         return results
 
     def _open(self, folder: RunFolder, *, resume: bool) -> None:
+        folder.sweep()
         about = folder.read_json("run.json") or {"run_id": secrets.token_hex(4), "created": time.time()}
         if not resume:
             folder.write_yaml("config.yaml", self.settings)
@@ -197,12 +209,19 @@ class Experiment:
         )
 
     def _close(self, folder: RunFolder, status: Status) -> None:
+        """Tell the trackers and write how the run ended; a disk that is still full does not hide why it did."""
         try:
             self.trackers.finish(status)
-            if folder.read_json("run.json") is not None:
-                folder.write_json("run.json", {**folder.read_json("run.json"), "status": status})
+            if status != "finished":
+                with suppress(RunFailed):
+                    self._write_status(folder, status)
         finally:
             folder.unlock()
+
+    def _write_status(self, folder: RunFolder, status: Status) -> None:
+        about = folder.read_json("run.json")
+        if about is not None:
+            folder.write_json("run.json", {**about, "status": status})
 
     def _run(self, folder: RunFolder, *, resume: bool) -> Results:
         first = self._restore_between_tasks()
@@ -234,13 +253,14 @@ class Experiment:
         entry["seconds"] = time.perf_counter() - self._seconds
         step = self._step()
         self.trackers.log(logged(entry, self.ledger), "task", step)
+        self._lines(folder)
         self._keep_model(folder, task)
         if self.plugin is not None:
             self._save(folder, task + 1, 0)
-        self._write_results(folder, "running")
+        folder.write_json("results.json", self._results("running"))
 
     def _finish(self, folder: RunFolder) -> Results:
-        data = self._write_results(folder, "finished")
+        data = self._results("finished")
         names = [str(name) for name in self.stream.class_names]
         for key, path in draw(folder.plots, data, names):
             self.trackers.figure(key, path, self._step())
@@ -249,6 +269,9 @@ class Experiment:
         ]
         self.trackers.table("accuracy_matrix", ["after task", "test task", "accuracy"], rows, self._step())
         self.trackers.summary({name: value for name, value in self.ledger.scores().items() if value is not None})
+        # Last of all: a run that is killed before this line is not finished, and resuming it draws the plots again.
+        self._write_status(folder, "finished")
+        folder.write_json("results.json", data)
         return Results(folder.path, data)
 
     # ---- callbacks of the loop --------------------------------------------------------------------------------
@@ -268,6 +291,7 @@ class Experiment:
 
     def _end_of_epoch(self, folder: RunFolder, task: int, epoch: int) -> None:
         self.recorder.flush()
+        self._check_weights(task, epoch)
         self._epoch = epoch
         every = self.evaluator.options.every
         if every is not None and epoch % every == 0:
@@ -281,12 +305,16 @@ class Experiment:
             self._tick("training")
             self._save(folder, task, epoch)
 
+    def _check_weights(self, task: int, epoch: int) -> None:
+        """A loss is that of the weights before its step: what the last step did shows here, before it is kept."""
+        tensors = [t for t in self.engine.model.state_dict().values() if t.is_floating_point()]
+        if tensors and not bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all()):
+            raise RunFailed(f"the weights are no longer finite after epoch {epoch} of task {task}. {DIVERGED}")
+
     def _report(self, values: Mapping[str, float]) -> None:
         if not np.isfinite(values["loss"]):
             raise RunFailed(
-                f"the training loss became {values['loss']} in task {self._task}, epoch {self._epoch + 1}. Lower"
-                " optimizer.lr, set training.grad_clip, or look at the weight of the terms. The folder is kept as it was"
-                " at the last checkpoint."
+                f"the training loss became {values['loss']} in task {self._task}, epoch {self._epoch + 1}. {DIVERGED}"
             )
         self.trackers.log({f"train/{name}": value for name, value in values.items()}, "iteration", self._step())
 
@@ -328,7 +356,7 @@ class Experiment:
         known = {key: value for key, value in about.items() if key != "config"}
         self.trackers.artifact(path, f"{self._about['run_id']}-task-{task}", "model", {**known, **parent})
 
-    def _write_results(self, folder: RunFolder, status: str) -> dict[str, Any]:
+    def _results(self, status: str) -> dict[str, Any]:
         about = {
             "name": self.name,
             "run_id": self._about["run_id"],
@@ -341,15 +369,20 @@ class Experiment:
         }
         memory = self.plugin.strategy.memory if self.plugin is not None else None
         cost = cost_of(self.engine, self.stream, self.ledger, memory.nbytes if memory is not None else 0)
-        data = self.ledger.as_results(about, cost, status)
-        folder.write_json("results.json", data)
-        return data
+        return self.ledger.as_results(about, cost, status)
+
+    def _lines(self, folder: RunFolder) -> int:
+        """How many lines the metrics have; without them the folder would not be whole, so that it must not go on."""
+        lines = [tracker.position() for tracker in self.trackers if isinstance(tracker, JsonlTracker)]
+        if self._has_metrics and not lines:
+            raise RunFailed(f"{folder.path / METRICS} can no longer be written: is the disk full?")
+        return lines[0] if lines else 0
 
     def _save(self, folder: RunFolder, task: int, epoch: int) -> None:
         engine, plugin = self.engine, self.plugin
         if plugin is None:
             raise RuntimeError("Avalanche's own strategies have no state that can be saved")
-        lines = [tracker.position() for tracker in self.trackers if isinstance(tracker, JsonlTracker)]
+        lines = self._lines(folder)
         clock = {key: value for key, value in vars(engine.clock).items() if isinstance(value, int)}
         state = {
             "task": task,
@@ -361,7 +394,7 @@ class Experiment:
             "random": checkpoint.random_state(self.device),
             "clock": clock,
             "ledger": self.ledger.state_dict(),
-            "lines": lines[0] if lines else 0,
+            "lines": lines,
         }
         checkpoint.save(folder, state, task=task, epoch=epoch)
 
@@ -423,15 +456,16 @@ def check_folder(folder: RunFolder, *, resume: bool) -> None:
     Raises:
         BadCall: if there is nothing to resume, nothing left to do, or a run that would be overwritten.
     """
-    about = folder.read_json("run.json")
+    results = folder.read_json("results.json")
+    finished = isinstance(results, dict) and results.get("status") == "finished"
     path = folder.path
     if resume:
-        if about is None or not (path / "config.yaml").is_file():
+        # A run that was killed at its very start has its configuration and nothing else.
+        if not (path / "config.yaml").is_file():
             raise BadCall(f"there is no run to resume in {path}")
-        if about.get("status") == "finished":
+        if finished:
             raise BadCall(f"the run in {path} is finished; there is nothing to resume")
-    elif about is not None or (path / "config.yaml").exists():
-        finished = about is not None and about.get("status") == "finished"
+    elif (path / "config.yaml").exists():
         advice = "give another --out" if finished else f"go on with 'lifelong-kd resume {path}', or give another --out"
         raise BadCall(f"{path} already holds a {'finished' if finished else 'started'} run: {advice}")
     elif path.exists() and not path.is_dir():

@@ -60,7 +60,8 @@ class RunFolder:
         """Claim the folder for this process; the claim ends with the process, however it ends.
 
         Raises:
-            BadCall: if another process has it.
+            BadCall: if another process has it, or if it cannot be made.
+            RunFailed: if the disk is full.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -70,24 +71,51 @@ class RunFolder:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            file.seek(0)
-            owner = file.read().strip()
+            refusal = self._in_use(file)
             file.close()
-            raise BadCall(
-                f"the run folder {self.path} is in use by process {owner or 'unknown'}: wait for it, stop it, or give"
-                " another --out"
-            ) from error
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
+            raise refusal from error
+        try:
+            file.seek(0)
+            file.truncate()
+            os.write(file.fileno(), str(os.getpid()).encode())
+        except OSError as error:
+            file.close()
+            raise RunFailed(f"the run folder {self.path} cannot be written: {error}") from error
         self._lock = file
+
+    def refuse_in_use(self) -> None:
+        """Look whether another process has the folder, without claiming or writing anything.
+
+        Raises:
+            BadCall: if one has.
+        """
+        path = self.path / ".lock"
+        if not path.is_file():
+            return
+        with open(path, encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as error:
+                raise self._in_use(file) from error
+
+    def _in_use(self, file: IO[str]) -> BadCall:
+        file.seek(0)
+        owner = file.read().strip() or "unknown"
+        return BadCall(
+            f"the run folder {self.path} is in use by process {owner}: wait for it, stop it, or give another --out"
+        )
 
     def unlock(self) -> None:
         """Give the folder back."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def sweep(self) -> None:
+        """Remove what a killed process had half-written; only for who has the lock."""
+        for place in (self.path, self.checkpoints):
+            for left in place.glob(".*.part"):
+                left.unlink(missing_ok=True)
 
     def write_text(self, name: str, text: str) -> None:
         write_atomically(self.path / name, lambda file: file.write(text.encode()))

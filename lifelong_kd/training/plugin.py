@@ -134,7 +134,7 @@ class DistillationPlugin(SupervisedPlugin):
                 new = new.concat(experience.dataset.train())
         memory = self.strategy.memory
         if self.strategy.train_on == "new_and_memory" and memory is not None and len(memory):
-            samples = memory.samples
+            samples = memory.take(torch.arange(len(memory)))  # without rows that are not filled yet
             pipeline = getattr(template, "pipeline", None)
             new = new.concat(tensor_dataset(samples["raw"], samples["y"], samples["label"], pipeline).train())
         return new

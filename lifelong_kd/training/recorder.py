@@ -33,10 +33,11 @@ class _Sums:
     weights: dict[str, float] = field(default_factory=dict)
 
     def add(self, name: str, value: Tensor) -> None:
+        value = value.detach()
         if name in self.values:
             self.values[name] += value
         else:
-            self.values[name] = value.detach().clone()
+            self.values[name] = value.clone()
         self.counts[name] = self.counts.get(name, 0) + 1
 
 

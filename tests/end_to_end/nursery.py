@@ -16,6 +16,7 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -105,6 +106,9 @@ def child(request: dict[str, Any]) -> int:
         main(request["arguments"], prog_name="lifelong-kd")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
     return 0
 
 

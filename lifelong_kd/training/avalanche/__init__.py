@@ -1,0 +1,1 @@
+"""Avalanche's own strategies by name, in our engine; this file and ``names`` import nothing heavy."""
