@@ -31,6 +31,14 @@ _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 class _Commands(click.Group):
     """Shows our errors as a message and ends with their exit code."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except KeyboardInterrupt:
+            # Left to click it would be "Aborted!" and exit code 1.
+            click.echo("stopped", err=True)
+            raise click.exceptions.Exit(STOPPED) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -59,7 +67,7 @@ def main() -> None:
 @main.command()
 @click.argument("config", type=_path)
 @_overrides
-@click.option("--out", type=_path, metavar="RUN", help="The run folder; runs/<name> if not given.")
+@click.option("--out", type=_path, metavar="RUN", help="The run folder; runs/<name>, or runs/<name>-2 and so on, if not given.")
 @_imports
 def run(config: Path, overrides: tuple[str, ...], out: Path | None, imports: tuple[Path, ...]) -> None:
     """Train and evaluate on every task of a stream.
@@ -71,9 +79,20 @@ def run(config: Path, overrides: tuple[str, ...], out: Path | None, imports: tup
 
     refuse_several_processes()
     loaded = load_config(config, overrides, imports=imports)
-    folder = out if out is not None else Path("runs") / loaded.name
+    folder = out if out is not None else _unfinished_or_new(Path("runs") / loaded.name)
     _refuse_taken(folder)
     build(loaded).run(folder)
+
+
+def _unfinished_or_new(folder: Path) -> Path:
+    """The folder, with a number behind it if runs of this name have been finished before."""
+    from lifelong_kd.comparison.read import state_of
+
+    numbered, number = folder, 1
+    while state_of(numbered) == "finished":
+        number += 1
+        numbered = folder.with_name(f"{folder.name}-{number}")
+    return numbered
 
 
 def _refuse_taken(folder: Path) -> None:

@@ -37,6 +37,7 @@ class Watch:
         self.iteration = 0
 
     def install(self) -> None:
+        from lifelong_kd.training.experiment import Experiment
         from lifelong_kd.training.recorder import Recorder
 
         step, replace = Recorder.after_training_iteration, os.replace
@@ -60,6 +61,13 @@ class Watch:
                 replace(source, target)
             os.kill(os.getpid(), signal.SIGKILL)
 
+        restore = Experiment._restore
+
+        def restored(experiment: Any, state: Any) -> None:
+            restore(experiment, state)
+            self.iteration = experiment.engine.clock.train_iterations
+
+        Experiment._restore = restored  # type: ignore[method-assign]
         Recorder.after_training_iteration = after_step  # type: ignore[method-assign]
         os.replace = renamed  # type: ignore[assignment]
 

@@ -40,7 +40,7 @@ def moments(journal: Path, steps: int, writes: int, chance: random.Random) -> li
 
 @pytest.mark.parametrize(
     ("settings", "steps", "writes"),
-    [(LWF, 4, 6), (DERPP, 2, 3), (ICARL, 2, 2)],
+    [(LWF, 4, 6), (DERPP, 4, 6), (ICARL, 2, 4)],
     ids=["lwf", "derpp", "icarl-multihead"],
 )
 def test_killed_and_resumed_is_the_same_bit_for_bit(
