@@ -183,6 +183,25 @@ def main() -> None:
     path = OUT / f"split_mnist_{device.type}_{batch}.json"
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"written to {path}")
+    write_table()
+
+
+def write_table() -> None:
+    """All reports side by side, as the README shows them."""
+    lines = [
+        "| device, batch | contest | ours / bare loop | Avalanche / ours | Avalanche on our stream / ours |",
+        "|---|---|---|---|---|",
+    ]
+    for path in sorted(OUT.glob("split_mnist_*.json")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        for name, teacher in report["teacher"].items():
+            if name in report:
+                cells = [
+                    f"{report[name][key]:.2f}" if key in report[name] else ""
+                    for key in ("ours_by_bare", "avalanche_by_ours", "avalanche_on_our_stream_by_ours")
+                ]
+                lines.append(f"| {report['device']}, {report['batch']} | {name}: {teacher} | {' | '.join(cells)} |")
+    (OUT / "split_mnist.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
