@@ -22,7 +22,9 @@ def main() -> None:
     for name, file in TABLES.items():
         table = file.read_text(encoding="utf-8").strip()
         mark = rf"(<!-- results: {name} -->\n).*?(<!-- end of results -->)"
-        text, count = re.subn(mark, lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text, flags=re.DOTALL)
+        text, count = re.subn(
+            mark, lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text, flags=re.DOTALL
+        )
         if count != 1:
             raise SystemExit(f"the README has {count} places for the table {name!r}")
     readme.write_text(text, encoding="utf-8")

@@ -67,7 +67,12 @@ def main() -> None:
 @main.command()
 @click.argument("config", type=_path)
 @_overrides
-@click.option("--out", type=_path, metavar="RUN", help="The run folder; runs/<name>, or runs/<name>-2 and so on, if not given.")
+@click.option(
+    "--out",
+    type=_path,
+    metavar="RUN",
+    help="The run folder; runs/<name>, or runs/<name>-2 and so on, if not given.",
+)
 @_imports
 def run(config: Path, overrides: tuple[str, ...], out: Path | None, imports: tuple[Path, ...]) -> None:
     """Train and evaluate on every task of a stream.

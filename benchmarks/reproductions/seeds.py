@@ -1,10 +1,11 @@
 """Average accuracy and forgetting of configurations over seeds, in one process, as a Markdown table.
 
-    python benchmarks/reproductions/seeds.py split_digits --seeds 5
-    python benchmarks/reproductions/seeds.py split_mnist --seeds 5 --only lwf_all lwf_new derpp stream.root=DATA
+    python benchmarks/reproductions/seeds.py split_digits
+    python benchmarks/reproductions/seeds.py split_mnist --only lwf_all lwf_new lwf derpp stream.root=DATA
 
-Each row is ``configs/<folder>/<name>.yaml`` as it stands; the interval is a 95 % Student t-interval over the seeds, each
-of which draws its own class order (unless the configuration gives one), initial weights and data order.
+Each row is ``configs/<folder>/<name>.yaml`` as it stands; the interval is a 95 % Student t-interval over the
+seeds, each of which draws its own class order (unless the configuration gives one), initial weights and data
+order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ QUIET = ["tracking.wandb.mode=disabled", "tracking.console=off"]
 
 def measured(config: Path, seeds: int, overrides: list[str]) -> dict[str, list[float]]:
     """Scores of each seed."""
-    scores: dict[str, list[float]] = {"average_accuracy": [], "forgetting": [], "task_reading": [], "seconds": []}
+    scores: dict[str, list[float]] = {
+        "average_accuracy": [],
+        "forgetting": [],
+        "task_reading": [],
+        "seconds": [],
+    }
     for seed in range(seeds):
         experiment = build(load_config(config, [*QUIET, *overrides, f"seed={seed}"]))
         with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +53,9 @@ def cell(values: list[float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", help="a folder of configs/")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, default=5)
@@ -56,7 +64,10 @@ def main() -> None:
     names = [name for name in words.only if "=" not in name]
     overrides = [text for text in [*words.overrides, *words.only, *more] if "=" in text]
     warnings.simplefilter("ignore")
-    lines = ["| configuration | average accuracy, % | forgetting, points | tasks told apart, % | training, s |", "|---|---|---|---|---|"]
+    lines = [
+        "| configuration | average accuracy, % | forgetting, points | tasks told apart, % | training, s |",
+        "|---|---|---|---|---|",
+    ]
     found: dict[str, Any] = {}
     for config in sorted((ROOT / "configs" / words.folder).glob("*.yaml")):
         if names and config.stem not in names:
@@ -67,7 +78,9 @@ def main() -> None:
         lines.append(f"| `{words.folder}/{config.stem}.yaml` | {' | '.join(row)} | {seconds:.1f} |")
         print(lines[-1], flush=True)
     OUT.mkdir(exist_ok=True)
-    (OUT / f"{words.folder}.json").write_text(json.dumps({"seeds": words.seeds, "scores": found}, indent=2) + "\n", encoding="utf-8")
+    (OUT / f"{words.folder}.json").write_text(
+        json.dumps({"seeds": words.seeds, "scores": found}, indent=2) + "\n", encoding="utf-8"
+    )
     (OUT / f"{words.folder}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

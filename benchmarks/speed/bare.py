@@ -21,7 +21,13 @@ def _optimizer(model: nn.Module) -> torch.optim.Optimizer:
 
 
 def bare_lwf(
-    model: nn.Module, tasks: Sequence[Task], batch: int, *, epochs: int = 1, cached: bool = False, temperature: float = 2.0
+    model: nn.Module,
+    tasks: Sequence[Task],
+    batch: int,
+    *,
+    epochs: int = 1,
+    cached: bool = False,
+    temperature: float = 2.0,
 ) -> None:
     """LwF with a teacher that is asked at every step, or once a task if ``cached``."""
     optimizer = _optimizer(model)
@@ -55,7 +61,13 @@ def bare_lwf(
 
 
 def bare_derpp(
-    model: nn.Module, tasks: Sequence[Task], batch: int, *, capacity: int = 500, replay: int = 128, epochs: int = 1
+    model: nn.Module,
+    tasks: Sequence[Task],
+    batch: int,
+    *,
+    capacity: int = 500,
+    replay: int = 128,
+    epochs: int = 1,
 ) -> None:
     """DER++ with the authors' reservoir, one sample at a time."""
     optimizer = _optimizer(model)

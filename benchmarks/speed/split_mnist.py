@@ -49,7 +49,9 @@ def network(device: torch.device) -> nn.Module:
     return build_network((1, 28, 28), 10, model=("mlp", {"hidden": [400, 400]})).to(device)
 
 
-def ours(stream: Stream, make: Callable[[], Strategy], device: torch.device, batch: int, epochs: int, cache: str) -> None:
+def ours(
+    stream: Stream, make: Callable[[], Strategy], device: torch.device, batch: int, epochs: int, cache: str
+) -> None:
     """The engine, as an experiment drives it."""
     model, strategy = network(device), make()
     options = TrainingOptions(epochs=epochs, batch_size=batch, teacher_cache=cache)  # type: ignore[arg-type]
@@ -110,13 +112,19 @@ def ready(stream: Stream, device: torch.device) -> list[tuple[Tensor, Tensor, li
     if stream.parts is None or stream.transforms is None:
         raise TypeError("the bare loops read our own streams")
     return [
-        (stream.transforms.eval(part.gather(torch.arange(len(part)))).to(device), part.targets.to(device), list(task.classes))
+        (
+            stream.transforms.eval(part.gather(torch.arange(len(part)))).to(device),
+            part.targets.to(device),
+            list(task.classes),
+        )
         for part, task in zip(stream.parts["train"], stream.tasks, strict=True)
     ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", type=Path, help="folder that holds MNIST/raw")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int, default=128)
@@ -128,13 +136,19 @@ def main() -> None:
     if device.type == "cpu":
         torch.set_num_threads(1)
     seeds = Seeds(0)
-    stream = build_stream("split_mnist", split_mnist(words.root, seeds), class_order=range(10), validation=0.0, seeds=seeds)
+    stream = build_stream(
+        "split_mnist", split_mnist(words.root, seeds), class_order=range(10), validation=0.0, seeds=seeds
+    )
     if device.type == "cuda":
         stream.to(device)
     data = ready(stream, device)
     # What a user of Avalanche has: its own benchmark, whose images are fetched and converted one by one.
     own = SplitMNIST(
-        5, fixed_class_order=list(range(10)), dataset_root=words.root, train_transform=None, eval_transform=None
+        5,
+        fixed_class_order=list(range(10)),
+        dataset_root=words.root,
+        train_transform=None,
+        eval_transform=None,
     )
     make_lwf = partial(lwf, temperature=2.0, weight=0.25)
     make_derpp = partial(derpp, alpha=0.2, beta=1.0, memory=500, memory_batch=128)
@@ -162,7 +176,11 @@ def main() -> None:
         "torch": torch.__version__,
         "batch": batch,
         "rounds": words.rounds,
-        "teacher": {"lwf": "online, one epoch", "lwf_cached": "cached, three epochs", "derpp": "stored logits"},
+        "teacher": {
+            "lwf": "online, one epoch",
+            "lwf_cached": "cached, three epochs",
+            "derpp": "stored logits",
+        },
     }
     for name, contest in contests.items():
         if words.only not in (None, name):
@@ -178,7 +196,9 @@ def main() -> None:
             if who in middle:
                 report[name][f"{who}_by_ours"] = middle[who] / middle["ours"]
                 line += f", {who} / ours = {middle[who] / middle['ours']:.2f}"
-        print(f"{line}  [{', '.join(f'{who} {seconds:.2f} s' for who, seconds in middle.items())}]", flush=True)
+        print(
+            f"{line}  [{', '.join(f'{who} {seconds:.2f} s' for who, seconds in middle.items())}]", flush=True
+        )
     OUT.mkdir(exist_ok=True)
     path = OUT / f"split_mnist_{device.type}_{batch}.json"
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -200,7 +220,9 @@ def write_table() -> None:
                     f"{report[name][key]:.2f}" if key in report[name] else ""
                     for key in ("ours_by_bare", "avalanche_by_ours", "avalanche_on_our_stream_by_ours")
                 ]
-                lines.append(f"| {report['device']}, {report['batch']} | {name}: {teacher} | {' | '.join(cells)} |")
+                lines.append(
+                    f"| {report['device']}, {report['batch']} | {name}: {teacher} | {' | '.join(cells)} |"
+                )
     (OUT / "split_mnist.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -43,7 +43,8 @@ class Unfinished:
 def state_of(folder: Path) -> State:
     """What a folder is to a run that would like to have it.
 
-    ``free``: not there, or empty but for what a run leaves that was killed before it began; ``finished`` or ``unfinished``: it holds a run; ``foreign``: it holds anything else.
+    ``free``: not there, or empty but for what a run leaves that was killed before it began; ``finished`` or
+    ``unfinished``: it holds a run; ``foreign``: it holds anything else.
     """
     if not folder.exists():
         return "free"

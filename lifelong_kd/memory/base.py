@@ -23,9 +23,9 @@ Samples = dict[str, Tensor]
 class Memory(ABC):
     """Samples of earlier tasks, as a table with fields.
 
-    ``raw`` is the sample before augmentation, ``y`` its class, ``label`` its task label. A strategy that needs the
-    ``logits`` a sample had when it was stored says so with ``keep_logits``. Columns of logits that did not exist at that
-    time are NaN.
+    ``raw`` is the sample before augmentation, ``y`` its class, ``label`` its task label. A strategy that
+    needs the ``logits`` a sample had when it was stored says so with ``keep_logits``. Columns of logits that
+    did not exist at that time are NaN.
     """
 
     def __init__(self) -> None:

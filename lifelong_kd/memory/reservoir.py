@@ -75,7 +75,8 @@ class Reservoir(_Slots):
     """Reservoir sampling: after n samples each of them is kept with probability capacity / n.
 
     Algorithm R (Vitter 1985), a whole batch at a time: sample number i (counting from 0) goes to slot
-    ``floor(u * (i + 1))`` with u uniform in [0, 1) if that is below the capacity, the first ``capacity`` samples fill it.
+    ``floor(u * (i + 1))`` with u uniform in [0, 1) if that is below the capacity, the first ``capacity``
+    samples fill it.
 
     Args:
         capacity: number of samples kept in total.
@@ -114,9 +115,9 @@ class Reservoir(_Slots):
 class BalancedReservoir(_Slots):
     """Class-balancing reservoir: the memory is shared as evenly among classes as the stream allows.
 
-    CBRS (Chrysakis & Moens 2020, "Online continual learning from imbalanced data", algorithm 1): a sample of a class
-    that is not among the largest replaces a random one of a largest class; a sample of a largest class enters as in a
-    reservoir of its own class.
+    CBRS (Chrysakis & Moens 2020, "Online continual learning from imbalanced data", algorithm 1): a sample of
+    a class that is not among the largest replaces a random one of a largest class; a sample of a largest
+    class enters as in a reservoir of its own class.
 
     Args:
         capacity: number of samples kept in total.

@@ -80,5 +80,7 @@ class Complement(Schedule):
     def __call__(self, moment: Moment) -> float:
         other = self.of(moment)
         if other > 1:
-            raise BadCall(f"the complement of a weight above 1 would be negative; the other weight is {other}")
+            raise BadCall(
+                f"the complement of a weight above 1 would be negative; the other weight is {other}"
+            )
         return 1.0 - other

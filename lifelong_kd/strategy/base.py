@@ -38,7 +38,7 @@ from lifelong_kd.teacher.base import Forward, Rebuild, Teacher
 __all__ = ["Part", "Strategy", "TrainingSet"]
 
 TrainingSet = Literal["new", "new_and_memory", "everything"]
-"""What a task is trained on: its own data, those and the exemplars in one shuffled set, or the data of all tasks so far."""
+"""What a task is trained on: its own data, those and the exemplars in one shuffled set, or all data so far."""
 
 
 @dataclass(frozen=True)

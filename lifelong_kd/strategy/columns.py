@@ -13,7 +13,7 @@ from lifelong_kd.core.types import Task
 __all__ = ["Over", "groups", "pick", "within"]
 
 Over = Literal["old", "new", "seen", "all", "per_task"]
-"""Classes compared by a term: those of earlier tasks, of this one, of both, every column, or each earlier task on its own."""
+"""Classes compared by a term: of earlier tasks, of this one, of both, all columns, or each earlier task alone."""
 
 
 @lru_cache(maxsize=256)
@@ -34,9 +34,8 @@ def pick(logits: Tensor, classes: tuple[int, ...]) -> Tensor:
 def groups(task: Task, over: Over, width: int) -> list[tuple[int, ...]]:
     """The groups of columns that are compared, each with a softmax of its own.
 
-    In a task-incremental stream ``old`` and ``seen`` mean each of their tasks on its own; ``all`` is every column at once
-    in any stream, as stored logits are compared.
-    Groups that are the same are compared once.
+    In a task-incremental stream ``old`` and ``seen`` mean each of their tasks on its own; ``all`` is every
+    column at once in any stream, as stored logits are compared. Groups that are the same are compared once.
     """
     if over == "all":
         return [tuple(range(width))]

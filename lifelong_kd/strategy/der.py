@@ -24,17 +24,19 @@ def der(
 ) -> Strategy:
     """Dark Experience Replay: stored samples keep the logits they once had.
 
-    ``L = CE(new batch) + alpha * MSE(student, stored logits)`` on a memory batch, MSE being the mean over samples and
-    columns as in the authors' code, so alpha needs no conversion. Logits are stored when a sample enters the reservoir.
+    ``L = CE(new batch) + alpha * MSE(student, stored logits)`` on a memory batch, MSE being the mean over
+    samples and columns as in the authors' code, so alpha needs no conversion. Logits are stored when a sample
+    enters the reservoir.
 
-    Paper: Buzzega et al. 2020, "Dark Experience for General Continual Learning", arXiv 2004.07211, equation 6; alpha 0.3
-    is theirs for Split-CIFAR-10.
+    Paper: Buzzega et al. 2020, "Dark Experience for General Continual Learning", arXiv 2004.07211, equation
+    6; alpha 0.3 is theirs for Split-CIFAR-10.
 
     Args:
         alpha: weight of the distance to the stored logits: a number, one a task, or a schedule.
         memory: what is kept; a number is a reservoir of that many samples.
         memory_batch: samples drawn a step; as many as the new batch if null.
-        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or the ``new``.
+        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or
+            the ``new``.
     """
     return Strategy(
         task_loss=TaskLoss(task_loss),

@@ -27,15 +27,17 @@ def derpp(
 
     ``L = CE(new batch) + alpha * MSE(student, stored logits) + beta * CE(second memory batch)``.
 
-    Paper: Buzzega et al. 2020, "Dark Experience for General Continual Learning", arXiv 2004.07211, equation 7 and
-    algorithm 2 (two independent draws); alpha 0.1 and beta 0.5 are theirs for Split-CIFAR-10 with 200 samples.
+    Paper: Buzzega et al. 2020, "Dark Experience for General Continual Learning", arXiv 2004.07211, equation 7
+    and algorithm 2 (two independent draws); alpha 0.1 and beta 0.5 are theirs for Split-CIFAR-10 with 200
+    samples.
 
     Args:
         alpha: weight of the distance to the stored logits: a number, one a task, or a schedule.
         beta: weight of the labels of the second batch.
         memory: what is kept; a number is a reservoir of that many samples.
         memory_batch: samples in each of the two draws; as many as the new batch if null.
-        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or the ``new``.
+        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or
+            the ``new``.
     """
     loss = TaskLoss(task_loss)
     return Strategy(

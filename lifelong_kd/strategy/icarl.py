@@ -23,12 +23,14 @@ def icarl(
 ) -> Strategy:
     """iCaRL: herded exemplars, sigmoid distillation and the nearest mean of exemplars.
 
-    ``L = sum_{c new} BCE(student_c, label_c) + weight * sum_{c old} BCE(student_c, sigmoid(teacher_c))``, mean over new
-    data and exemplars in one shuffled set. Predictions are those of the nearest mean of exemplars.
+    ``L = sum_{c new} BCE(student_c, label_c) + weight * sum_{c old} BCE(student_c, sigmoid(teacher_c))``,
+    mean over new data and exemplars in one shuffled set. Predictions are those of the nearest mean of
+    exemplars.
 
-    Paper: Rebuffi et al. 2017, "iCaRL: Incremental Classifier and Representation Learning", arXiv 1611.07725, algorithms
-    1 to 5; 2000 exemplars in total are theirs for CIFAR-100. Their code takes the mean over classes, ours the sum (as in
-    the paper's formula): for C classes a learning rate of theirs is C times ours.
+    Paper: Rebuffi et al. 2017, "iCaRL: Incremental Classifier and Representation Learning", arXiv 1611.07725,
+    algorithms 1 to 5; 2000 exemplars in total are theirs for CIFAR-100. Their code takes the mean over
+    classes, ours the sum (as in the paper's formula): for C classes a learning rate of theirs is C times
+    ours.
 
     Args:
         memory: what is kept; a number is that many exemplars in total, chosen by herding.

@@ -25,20 +25,24 @@ def lwf(
 
     ``L = CE(new batch) + weight * T^2 KL(teacher^T || student^T)`` over the old classes. Without a memory.
 
-    Paper: Li & Hoiem 2016, "Learning without Forgetting", arXiv 1606.09282, equations 2 and 3; T = 2 by their grid
-    search. Their cross-entropy of softened outputs carries no T^2 and a weight lambda_o = 1, which is ``weight`` = 1 / T^2
-    = 0.25 here; FACIL's lambda = 10 is 2.5, PyCIL's 3 is 0.75, Avalanche's alpha = 1 is 0.25. The paper warms up the
-    new head first and has a head for each task (the ``multihead`` head in a task-incremental stream).
+    Paper: Li & Hoiem 2016, "Learning without Forgetting", arXiv 1606.09282, equations 2 and 3; T = 2 by their
+    grid search. Their cross-entropy of softened outputs carries no T^2 and a weight lambda_o = 1, which is
+    ``weight`` = 1 / T^2 = 0.25 here; FACIL's lambda = 10 is 2.5, PyCIL's 3 is 0.75, Avalanche's alpha = 1 is
+    0.25. The paper warms up the new head first and has a head for each task (the ``multihead`` head in a
+    task-incremental stream).
 
-    In a class-incremental stream the choice of ``task_loss`` decides more than the teacher does: over ``all`` classes the
-    task loss pushes the old classes out while the teacher pulls them back; over ``new`` it leaves them to the teacher.
+    In a class-incremental stream the choice of ``task_loss`` decides more than the teacher does: over ``all``
+    classes the task loss pushes the old classes out while the teacher pulls them back; over ``new`` it leaves
+    them to the teacher.
 
     Args:
         temperature: T, softens teacher and student.
         weight: weight of the distillation term: a number, one a task, or a schedule.
-        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or the ``new``.
-        over: classes that are distilled: the ``old`` ones in one softmax (in a task-incremental stream each earlier task on
-            its own), ``all`` columns in one softmax whatever the stream, or ``per_task``, one softmax for each earlier task.
+        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or
+            the ``new``.
+        over: classes that are distilled: the ``old`` ones in one softmax (in a task-incremental stream each
+            earlier task on its own), ``all`` columns in one softmax whatever the stream, or ``per_task``, one
+            softmax for each earlier task.
 
     Example:
         strategy: {name: lwf, temperature: 2.0, weight: 2.5, task_loss: new}

@@ -14,6 +14,7 @@ def naive(*, task_loss: Classes = "all") -> Strategy:
     ``L = CE(new batch)``. Also called "None", "SGD" or "finetune" in the literature.
 
     Args:
-        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or the ``new``.
+        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or
+            the ``new``.
     """
     return Strategy(task_loss=TaskLoss(task_loss))

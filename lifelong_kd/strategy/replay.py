@@ -25,17 +25,20 @@ def replay(
 ) -> Strategy:
     """Experience replay (ER): each step also learns from stored samples.
 
-    ``L = (1 - m) CE(new batch) + m CE(memory batch)``. No teacher: the baseline that every teacher with a memory has to
-    beat.
+    ``L = (1 - m) CE(new batch) + m CE(memory batch)``. No teacher: the baseline that every teacher with a
+    memory has to beat.
 
-    Paper: Chaudhry et al. 2019, "On tiny episodic memories in continual learning", arXiv 1902.10486, algorithm 1.
+    Paper: Chaudhry et al. 2019, "On tiny episodic memories in continual learning", arXiv 1902.10486,
+    algorithm 1.
 
     Args:
         memory: what is kept; a number is a reservoir of that many samples.
         memory_batch: samples replayed a step; as many as the new batch if null.
-        balance: how the two are weighed. ``samples``: one mean over both batches (Buzzega et al. 2020); ``tasks``: m = 1 - 1/t
-            in task t = 1, 2, ... (van de Ven et al. 2022); ``sum``: each with weight 1.
-        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or the ``new``.
+        balance: how the two are weighed. ``samples``: one mean over both batches (Buzzega et al. 2020);
+            ``tasks``: m = 1 - 1/t in task t = 1, 2, ... (van de Ven et al. 2022); ``sum``: each with weight
+            1.
+        task_loss: over which classes the cross-entropy is taken: ``all`` columns, those ``seen`` so far, or
+            the ``new``.
     """
     share: dict[str, Schedule] = {"samples": SampleShare(), "tasks": TaskRatio()}
     replayed: Schedule = share.get(balance, Constant())

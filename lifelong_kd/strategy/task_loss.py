@@ -51,7 +51,9 @@ class TaskLoss:
         """
         return self.kind == "ce" and self.over == "all" and (task.scenario != "task" or own_heads)
 
-    def __call__(self, logits: Tensor, y: Tensor, label: Tensor, task: Task, *, rehearsed: bool = False) -> Tensor:
+    def __call__(
+        self, logits: Tensor, y: Tensor, label: Tensor, task: Task, *, rehearsed: bool = False
+    ) -> Tensor:
         """The mean loss of a batch.
 
         Args:

@@ -16,7 +16,7 @@ AT_ONCE = 2048
 """Samples passed through the teacher at a time while the cache is filled."""
 
 TOLERANCE = 1e-4
-"""Largest difference allowed in check mode, relative to the largest logit: batches of another size round differently."""
+"""Largest difference allowed in check mode, by the largest logit: batches of another size round differently."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class CacheKey:
 class OutputCache:
     """Outputs by sample index, valid for one teacher, one set of samples and one reproducible view.
 
-    A snapshot does not change while it teaches, so for a view without randomness its E passes over the data of a task
-    can be one. Where the view is random a cached output belongs to a picture the student does not see (Beyer et al. 2021,
-    arXiv 2106.05237, section 3), so the training loop does not cache there.
+    A snapshot does not change while it teaches, so for a view without randomness its E passes over the data
+    of a task can be one. Where the view is random a cached output belongs to a picture the student does not
+    see (Beyer et al. 2021, arXiv 2106.05237, section 3), so the training loop does not cache there.
 
     Args:
         key: what the outputs belong to.

@@ -21,7 +21,10 @@ def check_knowledge(knowledge: Knowledge, *, samples: int = 7, columns: int = 5)
     teacher = torch.randn(samples, columns, generator=generator, requires_grad=True)
     name = type(knowledge).__name__
     values = knowledge(student, teacher)
-    expect(values.shape == (samples,), f"{name} gives shape {tuple(values.shape)}, not one value a sample ({samples},)")
+    expect(
+        values.shape == (samples,),
+        f"{name} gives shape {tuple(values.shape)}, not one value a sample ({samples},)",
+    )
     expect((values > 0).all(), f"{name} is not positive where student and teacher differ: {values.tolist()}")
     same = knowledge(student, student.detach().clone())
     expect(same.abs().max() < 1e-5, f"{name} is {same.tolist()} at student = teacher, not 0")
@@ -33,10 +36,15 @@ def check_knowledge(knowledge: Knowledge, *, samples: int = 7, columns: int = 5)
     expect(torch.allclose(moved, values[order], atol=1e-6), f"{name} mixes samples of a batch")
     for dtype in (torch.float64, torch.bfloat16, torch.float16):
         cast = knowledge(student.detach().to(dtype), teacher.detach().to(dtype))
-        expect(torch.allclose(cast.float(), values.detach(), rtol=0.1, atol=0.05), f"{name} is wrong in {dtype}")
+        expect(
+            torch.allclose(cast.float(), values.detach(), rtol=0.1, atol=0.05), f"{name} is wrong in {dtype}"
+        )
     extreme = knowledge(torch.full((1, columns), 1e4).index_fill(1, torch.tensor([0]), -1e4), teacher[:1])
     expect(extreme.isfinite().all(), f"{name} is not finite at logits of 1e4")
     empty = torch.zeros(0, columns, requires_grad=True)
     nothing = knowledge(empty, torch.zeros(0, columns)).sum()
     nothing.backward()
-    expect(float(nothing.detach()) == 0.0 and empty.grad is not None, f"{name} of an empty batch is not an exact 0")
+    expect(
+        float(nothing.detach()) == 0.0 and empty.grad is not None,
+        f"{name} of an empty batch is not an exact 0",
+    )

@@ -55,13 +55,22 @@ def check_memory(make: Callable[[], Memory], *, budget: int) -> None:
     for number, classes in enumerate([(0, 1), (2, 3), (4, 5)]):
         _learn(memory, Task(number, "class", classes, history), generator)
         history = (*history, classes)
-        expect(0 < len(memory) <= budget, f"{name} holds {len(memory)} samples after task {number}; allowed: {budget}")
+        expect(
+            0 < len(memory) <= budget,
+            f"{name} holds {len(memory)} samples after task {number}; allowed: {budget}",
+        )
     samples = memory.draw(len(memory), torch.Generator().manual_seed(1))
-    expect({"raw", "y", "label", "logits"} <= set(samples), f"{name} draws {sorted(samples)}, without raw, y, label or logits")
+    expect(
+        {"raw", "y", "label", "logits"} <= set(samples),
+        f"{name} draws {sorted(samples)}, without raw, y, label or logits",
+    )
     expect((samples["raw"][:, 1] == samples["y"]).all(), f"{name} has mixed up samples and classes")
     same = samples["logits"][:, 0] == samples["raw"][:, 0]
     expect(same.all(), f"{name} has mixed up samples and their logits")
-    expect(set(samples["y"].tolist()) == set(range(6)), f"{name} has forgotten a class altogether: {samples['y'].unique()}")
+    expect(
+        set(samples["y"].tolist()) == set(range(6)),
+        f"{name} has forgotten a class altogether: {samples['y'].unique()}",
+    )
     few = memory.draw(3, torch.Generator().manual_seed(2))
     rows = {tuple(row) for row in few["raw"].tolist()}
     expect(len(few["y"]) == 3 and len(rows) == 3, f"{name} repeats samples in one draw")

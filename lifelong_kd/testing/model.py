@@ -38,7 +38,9 @@ def check_model(make: Callable[[], Network], input_shape: tuple[int, ...], class
     with torch.no_grad():
         logits, features = network(x), network.features(x)
         expect(logits.shape == (3, classes), f"logits have shape {tuple(logits.shape)}, not (3, {classes})")
-        expect(torch.equal(network.head(features), logits), "the head on the features does not give the logits")
+        expect(
+            torch.equal(network.head(features), logits), "the head on the features does not give the logits"
+        )
         kept = logits[:, : before.shape[1]]
         expect(torch.allclose(kept, before), "growing the head changed what it said about earlier classes")
         other.load_state_dict(network.state_dict())

@@ -23,5 +23,8 @@ def check_schedule(schedule: Schedule, *, tasks: int = 5) -> None:
             moment = Moment(task=task, old=2 * task, new=2, batch=32, replayed=replayed)
             weight = schedule(moment)
             expect(isinstance(weight, float | int), f"{name} gives {weight!r}, not a number")
-            expect(math.isfinite(weight) and weight >= 0, f"{name} gives {weight} in task {task}; at least 0 is needed")
+            expect(
+                math.isfinite(weight) and weight >= 0,
+                f"{name} gives {weight} in task {task}; at least 0 is needed",
+            )
             expect(schedule(moment) == weight, f"{name} gives another weight when asked again")

@@ -34,7 +34,13 @@ def small_stream(scenario: Scenario = "class") -> Stream:
 
     source = Source(train=samples(30), test=samples(10), class_names=[str(c) for c in range(6)])
     return build_stream(
-        "small", source, scenario=scenario, experiences=3, class_order=list(range(6)), validation=0.2, seeds=Seeds(0)
+        "small",
+        source,
+        scenario=scenario,
+        experiences=3,
+        class_order=list(range(6)),
+        validation=0.2,
+        seeds=Seeds(0),
     )
 
 

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -31,7 +30,9 @@ End = tuple[str, list[list[float]]]
 """How a run ended: the digest of the weights and the accuracy matrix."""
 
 
-def check_strategy(make: Callable[[], Strategy], *, scenario: Scenario = "class", head: str | None = None) -> None:
+def check_strategy(
+    make: Callable[[], Strategy], *, scenario: Scenario = "class", head: str | None = None
+) -> None:
     """Check that a strategy trains, repeats, resumes, teaches without moving and is the same as an Avalanche plugin.
 
     Args:
@@ -58,7 +59,9 @@ def check_strategy(make: Callable[[], Strategy], *, scenario: Scenario = "class"
         expect(often == whole, "a run that is evaluated more often ends with different weights or accuracies")
         for axis in ("task", "iteration"):
             resumed = _stopped_and_resumed(build, make, Path(place) / axis, axis)
-            expect(resumed == whole, f"a run stopped at its second {axis} record and resumed ends differently")
+            expect(
+                resumed == whole, f"a run stopped at its second {axis} record and resumed ends differently"
+            )
         _check_plugin(build, make, Path(place) / "plugin", scenario)
 
 
@@ -146,5 +149,9 @@ def _check_plugin(build: Build, make: Callable[[], Strategy], folder: Path, scen
         plain.train(experience, eval_streams=[], shuffle=False, reset_optimizer_state=True)
     experiment.run(folder)
     ours, theirs = experiment.engine.model.state_dict(), plain.model.state_dict()
-    far = [name for name in ours if not ours[name].float().allclose(theirs[name].float(), rtol=1e-4, atol=1e-5)]
-    expect(not far, f"as a plugin of Avalanche's Naive the strategy ends with other values of {', '.join(far)}")
+    far = [
+        name for name in ours if not ours[name].float().allclose(theirs[name].float(), rtol=1e-4, atol=1e-5)
+    ]
+    expect(
+        not far, f"as a plugin of Avalanche's Naive the strategy ends with other values of {', '.join(far)}"
+    )

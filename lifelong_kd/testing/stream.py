@@ -25,19 +25,27 @@ def check_stream(make: Callable[[], Stream]) -> None:
     """
     stream, again = make(), make()
     streams = _streams(stream)
-    expect(len(stream.tasks) == len(streams["train"]) == len(streams["test"]), "train, test and tasks differ in number")
+    expect(
+        len(stream.tasks) == len(streams["train"]) == len(streams["test"]),
+        "train, test and tasks differ in number",
+    )
     for number, task in enumerate(stream.tasks):
         for name, experiences in streams.items():
             if experiences:
                 _check_experience(stream, experiences[number], f"{name} data of task {number}", task)
     if stream.scenario != "domain":
         columns = [column for task in stream.tasks for column in task.classes]
-        expect(sorted(columns) == list(range(stream.classes)), f"the tasks do not share out the classes: {columns}")
+        expect(
+            sorted(columns) == list(range(stream.classes)),
+            f"the tasks do not share out the classes: {columns}",
+        )
     expect(again.digest == stream.digest, "building the stream twice gives different digests")
     expect(again.class_order == stream.class_order, "building the stream twice gives different class orders")
     for name, experiences in streams.items():
         for one, two in zip(experiences, _streams(again)[name], strict=True):
-            same = torch.equal(_targets(one), _targets(two)) and torch.equal(one.dataset.eval()[0][0], two.dataset.eval()[0][0])
+            same = torch.equal(_targets(one), _targets(two)) and torch.equal(
+                one.dataset.eval()[0][0], two.dataset.eval()[0][0]
+            )
             expect(same, f"building the stream twice gives different {name} data")
     _check_disjoint(streams)
 
@@ -59,14 +67,25 @@ def _check_experience(stream: Stream, experience: Any, where: str, task: Any) ->
     targets = _targets(experience)
     expect(len(targets) > 0, f"there are no {where}")
     strange = set(targets.tolist()) - set(task.classes)
-    expect(not strange, f"the {where} have classes {sorted(strange)}, which are not the task's {task.classes}")
+    expect(
+        not strange, f"the {where} have classes {sorted(strange)}, which are not the task's {task.classes}"
+    )
     labels = {int(label) for label in experience.dataset.targets_task_labels}
     expect(labels == {task.label}, f"the {where} have task labels {labels}, not {task.label}")
     x, y, *_ = experience.dataset.eval()[0]
-    expect(tuple(x.shape) == tuple(stream.input_shape), f"the {where} have shape {tuple(x.shape)}, not {stream.input_shape}")
-    expect(x.is_floating_point() and bool(x.isfinite().all()), f"the {where} are not finite floating point numbers")
+    expect(
+        tuple(x.shape) == tuple(stream.input_shape),
+        f"the {where} have shape {tuple(x.shape)}, not {stream.input_shape}",
+    )
+    expect(
+        x.is_floating_point() and bool(x.isfinite().all()),
+        f"the {where} are not finite floating point numbers",
+    )
     expect(int(y) == int(targets[0]), f"the {where} have other targets in their items than in their list")
-    expect(torch.equal(x, experience.dataset.eval()[0][0]), f"the {where} change from one look to the next in evaluation")
+    expect(
+        torch.equal(x, experience.dataset.eval()[0][0]),
+        f"the {where} change from one look to the next in evaluation",
+    )
 
 
 def _check_disjoint(streams: dict[str, list[Any]]) -> None:
@@ -76,4 +95,6 @@ def _check_disjoint(streams: dict[str, list[Any]]) -> None:
         held = [validation.dataset.eval()[i][0].numpy().tobytes() for i in range(len(validation.dataset))]
         shared = sum(sample in plain for sample in held)
         # Real data sets hold a few exact duplicates; a split that leaks shares most of its samples.
-        expect(shared <= 0.05 * len(held), f"{shared} of {len(held)} validation samples are training samples too")
+        expect(
+            shared <= 0.05 * len(held), f"{shared} of {len(held)} validation samples are training samples too"
+        )

@@ -27,14 +27,22 @@ def check_teacher(teacher: Teacher) -> None:
     name = type(teacher).__name__
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        student = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3))
+        student = nn.Sequential(
+            nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3)
+        )
         x = torch.randn(16, 4)
     teacher.begin(_forward, torch.device("cpu"))
     student.train()
     teacher.observe(student, Task(0, "class", (0, 1, 2)))
     expect(teacher.ready, f"{name} is not ready after its first task")
     fields = {field: torch.randn(16, 3) for field in teacher.needs_fields}
-    batch = Batch(x=x, y=torch.zeros(16, dtype=torch.int64), label=torch.zeros(16, dtype=torch.int64), raw=x, fields=fields)
+    batch = Batch(
+        x=x,
+        y=torch.zeros(16, dtype=torch.int64),
+        label=torch.zeros(16, dtype=torch.int64),
+        raw=x,
+        fields=fields,
+    )
     first = teacher.teach(batch)
     module = getattr(teacher, "module", None)
     before = digest(module) if isinstance(module, nn.Module) else None
@@ -47,11 +55,23 @@ def check_teacher(teacher: Teacher) -> None:
         second = teacher.teach(batch)
     if isinstance(first, Tensor) and isinstance(second, Tensor):
         expect(not first.requires_grad, f"what {name} says carries a gradient")
-        expect(teacher.adapts or torch.equal(first, second), f"{name} answers differently after the student trained")
+        expect(
+            teacher.adapts or torch.equal(first, second),
+            f"{name} answers differently after the student trained",
+        )
     if isinstance(module, nn.Module):
-        expect(teacher.adapts or digest(module) == before, f"parameters or buffers of {name} moved while it taught")
+        expect(
+            teacher.adapts or digest(module) == before,
+            f"parameters or buffers of {name} moved while it taught",
+        )
         mine = {id(parameter) for parameter in student.parameters()}
-        expect(not mine & {id(parameter) for parameter in module.parameters()}, f"{name} shares parameters with the student")
-        expect(not any(parameter.requires_grad for parameter in module.parameters()), f"{name} asks for gradients")
+        expect(
+            not mine & {id(parameter) for parameter in module.parameters()},
+            f"{name} shares parameters with the student",
+        )
+        expect(
+            not any(parameter.requires_grad for parameter in module.parameters()),
+            f"{name} asks for gradients",
+        )
         expect(not any(part.training for part in module.modules()), f"{name} is in training mode")
         expect(not any(part is module for part in student.modules()), f"{name} is a part of the student")

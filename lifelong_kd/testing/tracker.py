@@ -36,12 +36,17 @@ def check_tracker(tracker: Tracker, folder: Path) -> None:
     step = {"task": 0, "epoch": 1, "iteration": 10}
     tracker.progress(0, 0, 1, 1, 10)
     tracker.log({"train/loss": float("nan"), "train/loss/kd": 0.5}, "iteration", step)
-    tracker.log({"task/test_accuracy": 0.5, "task/classes": "0, 1", "task/validation_accuracy": None}, "task", step)
+    tracker.log(
+        {"task/test_accuracy": 0.5, "task/classes": "0, 1", "task/validation_accuracy": None}, "task", step
+    )
     tracker.table("matrix", ["after", "test", "accuracy"], [[0, 0, 0.5], [0, 1, None]], step)
     tracker.summary({"average_accuracy": 0.5, "forward_transfer": None})
     tracker.message("a sentence")
     tracker.finish("finished")
     tracker.finish("finished")
-    expect(all(len(line) == 2 for line in tracker.closing()), f"{name} closes with lines that are not (label, text)")
+    expect(
+        all(len(line) == 2 for line in tracker.closing()),
+        f"{name} closes with lines that are not (label, text)",
+    )
     left = set(folder.parent.iterdir()) - outside
     expect(not left, f"{name} wrote outside its run folder: {sorted(path.name for path in left)}")

@@ -29,7 +29,12 @@ def fill_caches(engine: EngineMixin, strategy: Strategy) -> int:
     """
     loader = engine.dataloader
     mode = engine.options.teacher_cache
-    if mode == "off" or not isinstance(loader, BatchLoader) or engine.pipeline is None or engine.pipeline.random:
+    if (
+        mode == "off"
+        or not isinstance(loader, BatchLoader)
+        or engine.pipeline is None
+        or engine.pipeline.random
+    ):
         return 0
     if isinstance(engine.model, MultiTaskModule):
         return 0

@@ -43,10 +43,14 @@ def save(folder: RunFolder, state: Mapping[str, Any], *, task: int, epoch: int) 
     pointer = {"file": path.name, "sha256": sha256(path), "task": task, "epoch": epoch}
     text = json.dumps(pointer, indent=2) + "\n"
     write_atomically(folder.checkpoints / POINTER, lambda file: file.write(text.encode()))
-    for other in folder.checkpoints.glob("state_*.pt"):
+    _keep_only(path)
+    return path
+
+
+def _keep_only(path: Path) -> None:
+    for other in path.parent.glob("state_*.pt"):
         if other != path:
             other.unlink(missing_ok=True)
-    return path
 
 
 def latest(folder: RunFolder) -> dict[str, Any] | None:
@@ -64,6 +68,8 @@ def latest(folder: RunFolder) -> dict[str, Any] | None:
         raise RunFailed(
             f"the checkpoint {path} is missing or not as it was written; remove {folder.checkpoints} to begin again"
         )
+    # A run that was killed while it tidied up has left one more.
+    _keep_only(path)
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
 

@@ -84,7 +84,9 @@ class EngineMixin:
             BadCall: if gradients are to be clipped and the strategy changes the weights by itself.
         """
         if options.grad_clip is not None and self.own_steps:
-            raise BadCall(f"{type(self).__name__} changes the weights by itself: set training.grad_clip to null")
+            raise BadCall(
+                f"{type(self).__name__} changes the weights by itself: set training.grad_clip to null"
+            )
         self.options = options
         self.pipeline = pipeline
         self.seeds = seeds
@@ -118,7 +120,12 @@ class EngineMixin:
         drop_last = drop_last or self.options.drop_last
         if data is None:
             template = cast(Any, super())
-            kwargs = {**kwargs, "shuffle": shuffle, "drop_last": drop_last, "num_workers": self.options.workers}
+            kwargs = {
+                **kwargs,
+                "shuffle": shuffle,
+                "drop_last": drop_last,
+                "num_workers": self.options.workers,
+            }
             template.make_train_dataloader(*args, **kwargs)
             return
         self.dataloader = BatchLoader(
@@ -183,7 +190,9 @@ class EngineMixin:
         # A head that has not met a class yet has no column for it: such samples have no loss to add.
         logits, target = self.mb_output, cast(Any, self).mb_y
         known = target < logits.shape[1]
-        return nn.functional.cross_entropy(logits[known], target[known], reduction="sum") / max(len(target), 1)
+        return nn.functional.cross_entropy(logits[known], target[known], reduction="sum") / max(
+            len(target), 1
+        )
 
     def optimizer_step(self) -> None:
         if self.options.grad_clip is not None:
@@ -195,7 +204,9 @@ class EngineMixin:
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
         if not isinstance(self.dataloader, BatchLoader):
             if self.options.iterations is not None:
-                raise RunFailed("training.iterations needs the engine's own loader; set training.epochs instead")
+                raise RunFailed(
+                    "training.iterations needs the engine's own loader; set training.epochs instead"
+                )
         epochs = self.epochs_of_task()
         if self.on_start is not None:
             self.on_start()

@@ -79,7 +79,9 @@ class Evaluator:
         ledger.readings["class"].add_row(row.any_class for row in rows)
         ledger.readings["task"].add_row(row.own_task for row in rows)
         classes = self.stream.classes
-        total = sum(confusion_matrix(row.predicted.clamp_min(0), row.targets, classes) for row in rows[: task + 1])
+        total = sum(
+            confusion_matrix(row.predicted.clamp_min(0), row.targets, classes) for row in rows[: task + 1]
+        )
         ledger.confusion = total.tolist()  # type: ignore[union-attr]
         training, validation = self.training(task), self.validation(task)
         entry = {

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lifelong_kd.core.errors import BadCall, LifelongError, RunFailed
+from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.model.freeze import digest
 from lifelong_kd.strategy.base import Strategy
@@ -35,8 +35,8 @@ from lifelong_kd.training.evaluate import DIVERGED, Evaluator, logged
 from lifelong_kd.training.folder import RunFolder
 from lifelong_kd.training.interrupt import Interrupted, interruptible
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
-from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.plots import draw
+from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.recorder import Recorder
 from lifelong_kd.training.results import Ledger, Results
 

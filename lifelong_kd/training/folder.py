@@ -37,6 +37,17 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         raise RunFailed(f"{path} could not be written: {error}") from error
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes texts that some reading of YAML takes for a number, such as ``1e3``."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text[:1].isalpha() else "'")
+
+
+_Dumper.add_representer(str, _text)
+
+
 class RunFolder:
     """A folder that holds one run; see the README for its files.
 
@@ -124,7 +135,7 @@ class RunFolder:
         self.write_text(name, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
     def write_yaml(self, name: str, value: Mapping[str, Any]) -> None:
-        self.write_text(name, yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True))
+        self.write_text(name, yaml.dump(dict(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
     def read_json(self, name: str) -> Any:
         """The content of a JSON file, or ``None`` if there is no such file.

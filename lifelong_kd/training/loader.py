@@ -18,10 +18,10 @@ __all__ = ["BatchLoader"]
 class BatchLoader:
     """Yields ``[x, y, task label]`` on the device, as Avalanche templates expect.
 
-    ``raw`` and ``index`` are those of the batch that was yielded last: the samples before augmentation, and their
-    positions in ``data``. Data held as tensors are gathered by the batch; data in files are decoded by ``workers``.
-    The order comes from ``order``, or is that of the data if it is ``None``; augmentation draws from ``augment``, or the
-    evaluation view is used if that is ``None``.
+    ``raw`` and ``index`` are those of the batch that was yielded last: the samples before augmentation, and
+    their positions in ``data``. Data held as tensors are gathered by the batch; data in files are decoded by
+    ``workers``. The order comes from ``order``, or is that of the data if it is ``None``; augmentation draws
+    from ``augment``, or the evaluation view is used if that is ``None``.
 
     Args:
         data: the samples.
@@ -65,9 +65,7 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[list[Tensor]]:
         count = len(self.data)
-        order = (
-            torch.arange(count) if self.order is None else torch.randperm(count, generator=self.order)
-        )
+        order = torch.arange(count) if self.order is None else torch.randperm(count, generator=self.order)
         chunks = list(order.split(self.batch_size))[: len(self)]
         for index, raw in zip(chunks, self._raw(chunks), strict=True):
             self.index = index.to(self._targets.device)

@@ -20,9 +20,9 @@ __all__ = ["Measured", "measure"]
 class Measured:
     """One experience under one model.
 
-    ``accuracy`` is that of the stream's own scenario; ``any_class`` lets every column compete, ``own_task`` only those of
-    the experience's task. ``loss`` is the mean cross-entropy over the samples whose class the model knows, ``None``
-    if it knows none. ``predicted`` and ``targets`` are of the stream's own scenario.
+    ``accuracy`` is that of the stream's own scenario; ``any_class`` lets every column compete, ``own_task``
+    only those of the experience's task. ``loss`` is the mean cross-entropy over the samples whose class the
+    model knows, ``None`` if it knows none. ``predicted`` and ``targets`` are of the stream's own scenario.
     """
 
     samples: int

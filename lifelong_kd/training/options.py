@@ -19,18 +19,23 @@ class TrainingOptions:
         iterations: steps a task instead of epochs, going round the data as often as it takes.
         shuffle: whether each epoch has an order of its own.
         drop_last: whether an incomplete last batch is left out.
-        reset_optimizer: whether each task starts with a fresh optimiser state; the learning rate is the same anyway.
-        lr_schedule: how the learning rate runs within a task: ``constant``, ``cosine`` (half a cosine down to 0), or ``steps``.
-        lr_milestones: epochs, counted within the task, from which on ``steps`` multiplies it by ``lr_factor`` once more.
+        reset_optimizer: whether each task starts with a fresh optimiser state; the learning rate is the same
+            anyway.
+        lr_schedule: how the learning rate runs within a task: ``constant``, ``cosine`` (half a cosine down to
+            0), or ``steps``.
+        lr_milestones: epochs, counted within the task, from which on ``steps`` multiplies it by ``lr_factor``
+            once more.
         lr_factor: see ``lr_milestones``.
         grad_clip: largest norm of the gradient, or none.
         compile: whether the student's training forward goes through ``torch.compile``.
         channels_last: whether images are laid out channels last.
         workers: processes that decode images, where the data are read from files.
         threads: CPU threads of torch, or torch's own choice.
-        teacher_cache: whether a snapshot's outputs are computed once a task where its view is reproducible: ``auto`` (if a
-            task has more than one epoch), ``on``, ``off``, or ``check`` (compute both and compare).
-        checkpoint_every: epochs between checkpoints inside a task; at the end of each task there always is one.
+        teacher_cache: whether a snapshot's outputs are computed once a task where its view is reproducible:
+            ``auto`` (if a task has more than one epoch), ``on``, ``off``, or ``check`` (compute both and
+            compare).
+        checkpoint_every: epochs between checkpoints inside a task; at the end of each task there always is
+            one.
     """
 
     epochs: int = 10

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Scenario, Task, TaskData
-from lifelong_kd.stream.dataset import tensor_dataset
 from lifelong_kd.strategy import registry as strategies
 from lifelong_kd.strategy.base import Part, Strategy
 from lifelong_kd.strategy.lesson import Lesson
+from lifelong_kd.stream.dataset import tensor_dataset
 from lifelong_kd.teacher.base import Teacher
 from lifelong_kd.training.adapter import Adapter, Template
 from lifelong_kd.training.task_data import ForeignData
@@ -32,7 +32,9 @@ class DistillationPlugin(SupervisedPlugin):
         seeds: where the memory's draws come from.
     """
 
-    def __init__(self, strategy: Strategy, *, scenario: Scenario | None = None, seeds: Seeds | None = None) -> None:
+    def __init__(
+        self, strategy: Strategy, *, scenario: Scenario | None = None, seeds: Seeds | None = None
+    ) -> None:
         SupervisedPlugin.__init__(self)
         self.strategy = strategy
         self.scenario = scenario
@@ -52,7 +54,9 @@ class DistillationPlugin(SupervisedPlugin):
         """
         teachers = self.strategy.teachers
         if len(teachers) != 1:
-            raise BadCall(f"the strategy has {len(teachers)} teachers ({', '.join(teachers)}); ask .strategy.teachers")
+            raise BadCall(
+                f"the strategy has {len(teachers)} teachers ({', '.join(teachers)}); ask .strategy.teachers"
+            )
         return next(iter(teachers.values()))
 
     @property
@@ -77,7 +81,9 @@ class DistillationPlugin(SupervisedPlugin):
             self._adapter = Adapter(template)
             self.strategy.begin(self._adapter.forward, self.seeds, template.device)
         elif self._adapter.template is not template:
-            raise BadCall("a plugin holds the teacher and memory of one strategy: make a new one for another template")
+            raise BadCall(
+                "a plugin holds the teacher and memory of one strategy: make a new one for another template"
+            )
 
     @property
     def adapter(self) -> Adapter:
@@ -142,7 +148,9 @@ class DistillationPlugin(SupervisedPlugin):
     def before_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         self.adapter.watch()
         own = getattr(strategy, "task_data", None)
-        data: TaskData = own() if own is not None else ForeignData(strategy.experience.dataset, strategy.device)
+        data: TaskData = (
+            own() if own is not None else ForeignData(strategy.experience.dataset, strategy.device)
+        )
         self.strategy.begin_task(self.tasks[-1], data)
 
     def after_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:

@@ -64,7 +64,9 @@ class Ledger:
     readings: dict[str, AccuracyMatrix] = field(default_factory=dict)
     per_task: list[dict[str, Any]] = field(default_factory=list)
     confusion: list[list[int]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: {"training": 0.0, "teaching": 0.0, "evaluation": 0.0})
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {"training": 0.0, "teaching": 0.0, "evaluation": 0.0}
+    )
     samples: int = 0
 
     def __post_init__(self) -> None:

@@ -67,9 +67,8 @@ MODEL_ELSEWHERE = {"timm": "tests/model/test_backbones.py: with a stand-in for t
 
 # Streams whose data are not at hand are checked on made files of their layout.
 STREAM = {"split_digits"}
-STREAM_ELSEWHERE = {
-    name: "tests/stream/test_data_sets.py and test_streams.py: on made files of the same layout"
-    for name in (
+STREAM_ELSEWHERE = dict.fromkeys(
+    (
         "arrays",
         "core50",
         "image_folder",
@@ -80,8 +79,9 @@ STREAM_ELSEWHERE = {
         "split_fashion_mnist",
         "split_mnist",
         "split_tiny_imagenet",
-    )
-}
+    ),
+    "tests/stream/test_data_sets.py and test_streams.py: on made files of the same layout",
+)
 
 TRANSFORM: dict[str, Case] = {
     "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4},

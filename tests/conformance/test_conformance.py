@@ -32,7 +32,11 @@ def test_every_component_has_an_entry(noun: str) -> None:
 
 
 def test_every_noun_is_in_the_table() -> None:
-    ours = {noun for noun, registry in registries.items() if any(entry.owner == "lifelong_kd" for entry in registry)}
+    ours = {
+        noun
+        for noun, registry in registries.items()
+        if any(entry.owner == "lifelong_kd" for entry in registry)
+    }
     assert ours == set(table.COVERED)
 
 
@@ -58,7 +62,9 @@ def test_teacher(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "scenario", "make"), table.strategy_makers(), ids=lambda value: value if isinstance(value, str) else ""
+    ("name", "scenario", "make"),
+    table.strategy_makers(),
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_strategy(name: str, scenario: Any, make: Any) -> None:
     check_strategy(make, scenario=scenario)
@@ -91,7 +97,11 @@ def test_stream(name: str, scenario: Any) -> None:
 def test_transform(name: str) -> None:
     """Each sample has a draw of its own, the same on request, and the range of the values stays."""
     transform = table.transforms.get(name)(**table.TRANSFORM[name])
-    x = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0)).expand(6, -1, -1, -1).contiguous()
+    x = (
+        torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+        .expand(6, -1, -1, -1)
+        .contiguous()
+    )
     one = transform(x, torch.Generator().manual_seed(1))
     assert one.shape == x.shape and one.min() >= 0 and one.max() <= 1
     assert torch.equal(one, transform(x, torch.Generator().manual_seed(1)))

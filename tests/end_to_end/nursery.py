@@ -46,7 +46,8 @@ class Watch:
             step(recorder, strategy, *args, **kwargs)
             self.iteration = strategy.clock.train_iterations
             self._note(None)
-            if self.moment is not None and self.moment[:2] == [self.iteration, None]:
+            # Past the moment counts too: a write at the end of a task is not repeated when the next one is resumed.
+            if self.moment is not None and (self.iteration > self.moment[0] or self.moment[:2] == [self.iteration, None]):
                 os.kill(os.getpid(), signal.SIGSTOP if self.moment[2] == "pause" else signal.SIGKILL)
 
         def renamed(source: Any, target: Any) -> None:
@@ -65,7 +66,8 @@ class Watch:
 
         def restored(experiment: Any, state: Any) -> None:
             restore(experiment, state)
-            self.iteration = experiment.engine.clock.train_iterations
+            # Avalanche counts a step after its last hook, where the journal was written.
+            self.iteration = experiment.engine.clock.train_iterations - 1
 
         Experiment._restore = restored  # type: ignore[method-assign]
         Recorder.after_training_iteration = after_step  # type: ignore[method-assign]
@@ -101,6 +103,7 @@ def child(request: dict[str, Any]) -> int:
         os.dup2(nothing.fileno(), 0)
     os.environ.update(request.get("environment", {}))
     os.chdir(request["folder"])
+    sys.path[:0] = request.get("path", [])
     if "journal" in request or "moment" in request:
         Watch(request).install()
     if "disk" in request:
@@ -131,17 +134,18 @@ def leave(status: int) -> NoReturn:
 def serve() -> int:
     """Answer requests until the standard input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
+    import torch
+    import wandb  # noqa: F401
+
     import lifelong_kd.comparison.read
     import lifelong_kd.config.build
     import lifelong_kd.config.load
-    import lifelong_kd.stream.split_digits
     import lifelong_kd.strategy.derpp
     import lifelong_kd.strategy.icarl
     import lifelong_kd.strategy.lwf
+    import lifelong_kd.stream.split_digits
     import lifelong_kd.tracking.console
     import lifelong_kd.training.experiment  # noqa: F401
-    import torch
-    import wandb  # noqa: F401
 
     torch.set_num_threads(1)
     gc.collect()
@@ -169,4 +173,4 @@ def wait(request: dict[str, Any]) -> int:
 ACTIONS: dict[str, Callable[[dict[str, Any]], int]] = {"start": start, "wait": wait}
 
 if __name__ == "__main__":
-    sys.exit(serve())
+    leave(serve())

@@ -80,7 +80,9 @@ def test_the_walk_sees_a_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     room = tmp_path / "schedule"
     room.mkdir()
     path = room / "bad.py"
-    path.write_text("def f():\n    from lifelong_kd.training import engine\n    import wandb\n", encoding="utf-8")
+    path.write_text(
+        "def f():\n    from lifelong_kd.training import engine\n    import wandb\n", encoding="utf-8"
+    )
     assert len(breaks(path)) == 2
 
 

@@ -56,7 +56,7 @@ def test_cnn_by_hand() -> None:
 
 def test_cnn_refuses_what_it_cannot_halve() -> None:
     assert cnn((3, 4, 4), width=2).feature_size == 8
-    with pytest.raises(BadCall, match="at least 8x8 pixels.*4x4"):
+    with pytest.raises(BadCall, match=r"at least 8x8 pixels.*4x4"):
         cnn((3, 4, 4), width=2, stages=4)
     with pytest.raises(BadCall, match="Use 'mlp'"):
         cnn((784,))
@@ -133,7 +133,7 @@ def test_torchvision_errors() -> None:
         torchvision_model((3, 32, 32), architecture="resnt18")
     with pytest.raises(BadCall, match="'IMAGENET1K_V1'"):
         torchvision_model((3, 32, 32), architecture="resnet18", weights="IMAGENET1K_V7")
-    with pytest.raises(BadCall, match="32x32 pixels.*'resize'"):
+    with pytest.raises(BadCall, match=r"32x32 pixels.*'resize'"):
         torchvision_model((3, 32, 32), architecture="inception_v3")
     with pytest.raises(BadCall, match="1 or 3 channels, the stream's have 2"):
         torchvision_model((2, 32, 32), architecture="squeezenet1_1")

@@ -55,9 +55,9 @@ def test_build_refuses_components_that_break_the_contract() -> None:
     register("bare")(lambda input_shape: nn.Identity())
     register_head("bare_head")(lambda feature_size, classes: nn.Linear(feature_size, classes))
     try:
-        with pytest.raises(BadCall, match="'bare' must return.*feature_size=None"):
+        with pytest.raises(BadCall, match=r"'bare' must return.*feature_size=None"):
             build_network((4,), 2, model=("bare", {}))
-        with pytest.raises(BadCall, match="'bare_head' must return.*found Linear"):
+        with pytest.raises(BadCall, match=r"'bare_head' must return.*found Linear"):
             build_network((4,), 2, model=("mlp", {}), head=("bare_head", {}))
     finally:
         registry.remove("bare")

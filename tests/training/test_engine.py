@@ -21,11 +21,11 @@ from lifelong_kd.strategy.replay import replay
 from lifelong_kd.stream.build import build_stream
 from lifelong_kd.stream.image_folder import image_folder
 from lifelong_kd.testing.small import small_experiment
+from lifelong_kd.tracking.base import Tracker
 from lifelong_kd.training.experiment import Experiment
 from lifelong_kd.training.loader import BatchLoader
 from lifelong_kd.training.optimizer import sgd
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
-from lifelong_kd.tracking.base import Tracker
 
 
 class Notes(Tracker):
@@ -95,7 +95,9 @@ def test_check_mode_finds_a_view_that_changes(tmp_path: Path) -> None:
 # ---- length and rate --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("options", "steps"), [({"epochs": 3}, 9), ({"iterations": 7}, 7), ({"iterations": 2}, 2)])
+@pytest.mark.parametrize(
+    ("options", "steps"), [({"epochs": 3}, 9), ({"iterations": 7}, 7), ({"iterations": 2}, 2)]
+)
 def test_a_task_has_as_many_steps_as_asked_for(tmp_path: Path, options: dict[str, int], steps: int) -> None:
     experiment = small_experiment(naive(), **options)
     counted: list[int] = []
@@ -311,7 +313,11 @@ def test_results_hold_what_was_measured(tmp_path: Path) -> None:
         assert entry["generalisation_gap"] == pytest.approx(entry["train_accuracy"] - entry["test_accuracy"])
     # Reading by task can only be right more often than reading by class.
     by_task = results["readings"]["task"]["accuracy_matrix"]
-    assert all(t >= c for row_t, row_c in zip(by_task, matrix, strict=True) for t, c in zip(row_t, row_c, strict=True))
+    assert all(
+        t >= c
+        for row_t, row_c in zip(by_task, matrix, strict=True)
+        for t, c in zip(row_t, row_c, strict=True)
+    )
     confusion = torch.tensor(results["confusion_matrix"])
     assert confusion.sum(dim=1).tolist() == [10] * 6
     assert float(confusion.diagonal().sum()) / 60 == pytest.approx(results["average_accuracy"])

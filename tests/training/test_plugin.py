@@ -167,7 +167,9 @@ def test_gradient_reaches_the_student_only() -> None:
 # ---- which classes are distilled --------------------------------------------------------------------------------
 
 
-def distilled(monkeypatch: pytest.MonkeyPatch, model: nn.Module, stream: Any, **options: Any) -> list[set[int]]:
+def distilled(
+    monkeypatch: pytest.MonkeyPatch, model: nn.Module, stream: Any, **options: Any
+) -> list[set[int]]:
     """For each task, the widths of what was compared, found by what the knowledge was given."""
     seen: list[tuple[int, tuple[int, ...]]] = []
     plugin = lifelong_kd.plugin("lwf", weight=1.0, **options)
@@ -189,7 +191,9 @@ def distilled(monkeypatch: pytest.MonkeyPatch, model: nn.Module, stream: Any, **
     for task, (_, width) in seen:
         calls.setdefault(task, []).append(width)
     steps = 2 * 3  # epochs x batches of 16 in 48 samples
-    return [sorted(calls.get(task, [])[: len(calls.get(task, [])) // steps]) for task in range(len(list(stream)))]  # type: ignore[misc]
+    return [
+        sorted(calls.get(task, [])[: len(calls.get(task, [])) // steps]) for task in range(len(list(stream)))
+    ]  # type: ignore[misc]
 
 
 def test_class_incremental_distils_all_classes_seen_before(monkeypatch: pytest.MonkeyPatch) -> None:
