@@ -58,7 +58,6 @@ setup(
         "click",
         "rich",
         "safetensors",
-        "torchmetrics",
         "scikit-learn",
         "scipy",
         "matplotlib",
@@ -66,6 +65,8 @@ setup(
         "quadprog",
     ],
     extras_require=EXTRAS,
+    # Our own components stand in the registries; other packages add theirs through the groups "lifelong_kd.<noun>":
+    # head, knowledge, memory, model, optimizer, schedule, strategy, stream, teacher, tracker, transform.
     entry_points={"console_scripts": ["lifelong-kd = lifelong_kd.cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -9,7 +9,6 @@ import statistics
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +105,10 @@ def _first_step(modules: list[str], words: list[str], folder: Path) -> tuple[flo
 
 
 def test_the_first_step_comes_soon_after_the_imports(tmp_path: Path, mnist: Path) -> None:
-    """Start to first training step on split MNIST, at most 1.2 times the imports alone; the better of two tries."""
+    """Start to first training step on split MNIST, at most 1.2 times the imports alone.
+
+    Whatever else the machine does only adds to a time, so the least of several tries is taken of both.
+    """
     settings: dict[str, Any] = {
         **{name: value for name, value in LWF.items() if name not in ("tracking", "training", "device")},
         "stream": {"name": "split_mnist", "root": str(mnist), "download": False},
@@ -114,13 +116,15 @@ def test_the_first_step_comes_soon_after_the_imports(tmp_path: Path, mnist: Path
     }
     config = written(tmp_path / "config.yaml", settings)
     words = ["run", str(config), "--out"]
-    began = time.perf_counter()
     _, _, loaded = _first_step([], [*words, str(tmp_path / "look")], tmp_path)
     # In the order of the run; all others are imported by these.
     modules = [name for name in loaded if name.partition(".")[0] in ("lifelong_kd", "rich", "sklearn", "wandb")]
-    ratios = []
-    for number in range(2):
+    tries: list[tuple[float, float]] = []
+    for number in range(5):
         imports, reached, more = _first_step(modules, [*words, str(tmp_path / f"try_{number}")], tmp_path)
         assert len(more) < 0.01 * len(loaded), f"not imported beforehand: {more}"
-        ratios.append(reached / imports)
-    assert min(ratios) <= 1.2, f"{ratios}, {time.perf_counter() - began:.1f} s in all"
+        tries.append((imports, reached - imports))
+        ratio = 1.0 + min(rest for _, rest in tries) / min(alone for alone, _ in tries)
+        if ratio <= 1.2:
+            return
+    raise AssertionError(f"{ratio:.2f} times the imports; imports and the rest in seconds: {tries}")
