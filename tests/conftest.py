@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+# Matrices of a few rows gain nothing from threads, and several processes would fight over the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Port 9 is closed: whatever would go out is refused at once.
 SETTINGS = {
     "WANDB_MODE": "offline",

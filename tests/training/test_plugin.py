@@ -14,7 +14,13 @@ from torch.utils.data import TensorDataset
 
 import lifelong_kd
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.knowledge.kd import Kd
+from lifelong_kd.memory.reservoir import Reservoir
 from lifelong_kd.model.freeze import digest
+from lifelong_kd.strategy.base import Strategy
+from lifelong_kd.strategy.task_loss import TaskLoss
+from lifelong_kd.strategy.term import Distill, Rehearse
+from lifelong_kd.teacher.snapshot import Snapshot
 from tests.reference.losses import kd as kd_slow
 
 FEATURES = 12
@@ -298,3 +304,37 @@ def test_icarl_predicts_by_the_nearest_mean_in_plain_avalanche() -> None:
     # Minus squared distances between unit vectors for the classes seen, minus infinity for those to come.
     assert said[:, :2].max() <= 0 and said[:, :2].min() >= -4 - 1e-5
     assert (said[:, 2:] == -torch.inf).all()
+
+
+def test_a_memory_pass_before_the_teacher_does_not_change_what_the_heads_are_asked_about() -> None:
+    """At the first step of a task the old heads are the teacher's own: distillation is exactly nothing."""
+    stream = benchmark(task_labels=True).train_stream
+    torch.manual_seed(0)
+    model = MTSimpleMLP(input_size=FEATURES, hidden_size=16)
+    model.features = nn.Sequential(nn.Linear(FEATURES, 16), nn.ReLU())
+    terms = {"replay": Rehearse(TaskLoss()), "kd": Distill(Snapshot(), Kd(temperature=2.0))}
+    plugin = lifelong_kd.plugin(Strategy(terms=terms, memory=Reservoir(capacity=20)))
+    watch = Recording(plugin)
+    strategy = naive(model, plugin, watch)
+    for experience in stream:
+        strategy.train(experience, eval_streams=[])
+    first = [next(s for s in watch.steps if s["experience"] == task)["parts"]["kd"].raw for task in (1, 2)]
+    later = [step["parts"]["kd"].raw for step in watch.steps if step["experience"] == 2][3:]
+    assert all(float(value) == 0.0 for value in first)
+    assert all(float(value) > 0.0 for value in later)
+
+
+def test_only_the_filled_part_of_a_reservoir_joins_the_training_set() -> None:
+    stream = benchmark(task_labels=False).train_stream
+    plugin = lifelong_kd.plugin(Strategy(memory=Reservoir(capacity=500), train_on="new_and_memory"))
+    sizes: list[int] = []
+
+    class Sizes(SupervisedPlugin):
+        def before_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+            sizes.append(len(strategy.adapted_dataset))
+
+    strategy = naive(SimpleMLP(num_classes=6, input_size=FEATURES, hidden_size=16), plugin, Sizes())
+    for experience in stream[:2]:
+        strategy.train(experience, eval_streams=[])
+    # Two epochs of 48 samples have passed by the reservoir when the second task begins.
+    assert sizes == [48, 48, 48 + 96, 48 + 96]
