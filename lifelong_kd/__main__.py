@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from lifelong_kd.cli import main
+import sys
 
 if __name__ == "__main__":
-    main(prog_name="lifelong-kd")
+    try:
+        from lifelong_kd.cli import main
+
+        main(prog_name="lifelong-kd")
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        sys.exit(130)

@@ -31,6 +31,14 @@ _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 class _Commands(click.Group):
     """Shows our errors as a message and ends with their exit code."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except KeyboardInterrupt:
+            # So early, or so late, that click does not look after it.
+            click.echo("stopped", err=True)
+            raise SystemExit(STOPPED) from None
+
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         try:
             return super().make_context(*args, **kwargs)

@@ -202,11 +202,8 @@ class EngineMixin:
     # ---- epochs -----------------------------------------------------------------------------------------------
 
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
-        if not isinstance(self.dataloader, BatchLoader):
-            if self.options.iterations is not None:
-                raise RunFailed(
-                    "training.iterations needs the engine's own loader; set training.epochs instead"
-                )
+        if not isinstance(self.dataloader, BatchLoader) and self.options.iterations is not None:
+            raise RunFailed("training.iterations needs the engine's own loader; set training.epochs instead")
         epochs = self.epochs_of_task()
         if self.on_start is not None:
             self.on_start()

@@ -264,11 +264,11 @@ class Experiment:
         names = [str(name) for name in self.stream.class_names]
         for key, path in draw(folder.plots, data, names):
             self.trackers.figure(key, path, self._step())
-        rows = [
-            [i, j, value] for i, row in enumerate(data["accuracy_matrix"]) for j, value in enumerate(row)
-        ]
+        rows = [[i, j, value] for i, row in enumerate(data["accuracy_matrix"]) for j, value in enumerate(row)]
         self.trackers.table("accuracy_matrix", ["after task", "test task", "accuracy"], rows, self._step())
-        self.trackers.summary({name: value for name, value in self.ledger.scores().items() if value is not None})
+        self.trackers.summary(
+            {name: value for name, value in self.ledger.scores().items() if value is not None}
+        )
         # Last of all: a run that is killed before this line is not finished, and resuming it draws the plots again.
         self._write_status(folder, "finished")
         folder.write_json("results.json", data)
@@ -309,14 +309,18 @@ class Experiment:
         """A loss is that of the weights before its step: what the last step did shows here, before it is kept."""
         tensors = [t for t in self.engine.model.state_dict().values() if t.is_floating_point()]
         if tensors and not bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all()):
-            raise RunFailed(f"the weights are no longer finite after epoch {epoch} of task {task}. {DIVERGED}")
+            raise RunFailed(
+                f"the weights are no longer finite after epoch {epoch} of task {task}. {DIVERGED}"
+            )
 
     def _report(self, values: Mapping[str, float]) -> None:
         if not np.isfinite(values["loss"]):
             raise RunFailed(
                 f"the training loss became {values['loss']} in task {self._task}, epoch {self._epoch + 1}. {DIVERGED}"
             )
-        self.trackers.log({f"train/{name}": value for name, value in values.items()}, "iteration", self._step())
+        self.trackers.log(
+            {f"train/{name}": value for name, value in values.items()}, "iteration", self._step()
+        )
 
     def _progress(self) -> None:
         self._steps_of_task += 1
@@ -330,7 +334,7 @@ class Experiment:
         return {"task": self._task, "epoch": self._global_epoch(), "iteration": clock.train_iterations}
 
     def _global_epoch(self) -> int:
-        return self._task * self.engine.train_epochs + self._epoch
+        return self._task * int(self.engine.train_epochs) + self._epoch
 
     def _tick(self, what: str) -> None:
         now = time.perf_counter()
@@ -376,7 +380,7 @@ class Experiment:
         lines = [tracker.position() for tracker in self.trackers if isinstance(tracker, JsonlTracker)]
         if self._has_metrics and not lines:
             raise RunFailed(f"{folder.path / METRICS} can no longer be written: is the disk full?")
-        return lines[0] if lines else 0
+        return int(lines[0]) if lines else 0
 
     def _save(self, folder: RunFolder, task: int, epoch: int) -> None:
         engine, plugin = self.engine, self.plugin
@@ -466,7 +470,11 @@ def check_folder(folder: RunFolder, *, resume: bool) -> None:
         if finished:
             raise BadCall(f"the run in {path} is finished; there is nothing to resume")
     elif (path / "config.yaml").exists():
-        advice = "give another --out" if finished else f"go on with 'lifelong-kd resume {path}', or give another --out"
+        advice = (
+            "give another --out"
+            if finished
+            else f"go on with 'lifelong-kd resume {path}', or give another --out"
+        )
         raise BadCall(f"{path} already holds a {'finished' if finished else 'started'} run: {advice}")
     elif path.exists() and not path.is_dir():
         raise BadCall(f"{path} is a file, not a folder: give another --out")

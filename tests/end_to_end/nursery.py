@@ -26,9 +26,9 @@ class Watch:
     """Follows a run's steps and writes, keeps a journal of them, and strikes at the one that was asked for.
 
     Args:
-        request: ``journal`` (a file to append moments to) and ``moment`` (``[iteration, file name, when]``; the file name
-            is null for a step, ``when`` is ``half``, ``before`` or ``after`` the file has its name; or ``pause``: the
-            process is stopped, not killed).
+        request: ``journal``, a file to append moments to, and ``moment``, ``[iteration, file name, when]``: the file
+            name is null for a step, ``when`` is ``half``, ``before`` or ``after`` the file has its name; or ``pause``:
+            the process is stopped, not killed.
     """
 
     def __init__(self, request: dict[str, Any]) -> None:
@@ -47,7 +47,8 @@ class Watch:
             self.iteration = strategy.clock.train_iterations
             self._note(None)
             # Past the moment counts too: a write at the end of a task is not repeated when the next one is resumed.
-            if self.moment is not None and (self.iteration > self.moment[0] or self.moment[:2] == [self.iteration, None]):
+            past = self.moment is not None and self.iteration > self.moment[0]
+            if past or (self.moment is not None and self.moment[:2] == [self.iteration, None]):
                 os.kill(os.getpid(), signal.SIGSTOP if self.moment[2] == "pause" else signal.SIGKILL)
 
         def renamed(source: Any, target: Any) -> None:

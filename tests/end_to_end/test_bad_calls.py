@@ -9,9 +9,15 @@ import pytest
 from harness import LWF, Nursery, listing, written
 
 WRONG: dict[str, tuple[list[str], list[str]]] = {
-    "unknown key": (["training.epoch=3"], ["command line: training.epoch: unknown", "Did you mean 'epochs'?"]),
+    "unknown key": (
+        ["training.epoch=3"],
+        ["command line: training.epoch: unknown", "Did you mean 'epochs'?"],
+    ),
     "unknown section": (["optimiser=sgd"], ["optimiser: unknown key", "Did you mean 'optimizer'?"]),
-    "wrong type": (["training.epochs=many"], ["training.epochs: found 'many', allowed: a whole number (at least 1)"]),
+    "wrong type": (
+        ["training.epochs=many"],
+        ["training.epochs: found 'many', allowed: a whole number (at least 1)"],
+    ),
     "unknown strategy": (["strategy=lfw"], ["there is no strategy called 'lfw'", "Did you mean 'lwf'?"]),
     "unknown option": (["strategy.temprature=2"], ["Did you mean 'temperature'?"]),
     "no experiences": (["stream.experiences=0"], ["stream.experiences: found 0"]),
@@ -25,7 +31,10 @@ WRONG: dict[str, tuple[list[str], list[str]]] = {
     "lr that is no number": (["optimizer.lr=.nan"], ["optimizer.lr"]),
     "no such device": (["device=cuda:7"], ["device", "cuda:7", "not available"]),
     "a device that is none": (["device=gpu"], ["device: found 'gpu'"]),
-    "several at once": (["sed=1", "training.epochs=0"], ["2 problems", "sed: unknown", "training.epochs: found 0"]),
+    "several at once": (
+        ["sed=1", "training.epochs=0"],
+        ["2 problems", "sed: unknown", "training.epochs: found 0"],
+    ),
 }
 
 
@@ -70,9 +79,14 @@ def test_a_directory_and_a_missing_file(nursery: Nursery, tmp_path: Path) -> Non
 
 def test_data_that_are_not_there(nursery: Nursery, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    written(tmp_path / "config.yaml", {**LWF, "stream": {"name": "split_mnist", "root": "data", "download": False}})
+    written(
+        tmp_path / "config.yaml",
+        {**LWF, "stream": {"name": "split_mnist", "root": "data", "download": False}},
+    )
     words = ["run", "config.yaml"]
-    _refused(nursery, tmp_path, words, ["MNIST was not found in data", "train-images-idx3-ubyte", "download=true"])
+    _refused(
+        nursery, tmp_path, words, ["MNIST was not found in data", "train-images-idx3-ubyte", "download=true"]
+    )
 
 
 def test_several_processes(nursery: Nursery, tmp_path: Path) -> None:
@@ -85,10 +99,14 @@ def test_folders_that_are_taken(nursery: Nursery, tmp_path: Path) -> None:
     written(tmp_path / "config.yaml", LWF, training={"epochs": 1}, stream={"experiences": 2})
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("all of it")
-    _refused(nursery, tmp_path, ["run", "config.yaml", "--out", "mine"], ["mine is not empty and holds no run"])
+    _refused(
+        nursery, tmp_path, ["run", "config.yaml", "--out", "mine"], ["mine is not empty and holds no run"]
+    )
     _refused(nursery, tmp_path, ["run", "config.yaml", "--out", "config.yaml"], ["config.yaml"])
     _refused(nursery, tmp_path, ["resume", "mine"], ["there is no run to resume in mine"])
     _refused(nursery, tmp_path, ["resume", "none"], ["there is no run to resume in none"])
     nursery.finish("run", "config.yaml", "--out", "done", folder=tmp_path)
     _refused(nursery, tmp_path, ["run", "config.yaml", "--out", "done"], ["done holds a finished run"])
-    _refused(nursery, tmp_path, ["resume", "done"], ["the run in done is finished; there is nothing to resume"])
+    _refused(
+        nursery, tmp_path, ["resume", "done"], ["the run in done is finished; there is nothing to resume"]
+    )

@@ -31,7 +31,16 @@ def mine(*, over: str = "seen") -> Strategy:
 
 def _install(package: Path, target: Path) -> None:
     """Without the network, and without a trace in the source."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-build-isolation", "--no-deps"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-build-isolation",
+        "--no-deps",
+    ]
     words = [*pip, "--disable-pip-version-check", "--no-compile", "--target", str(target), str(package)]
     environment = dict(os.environ)
     if importlib.util.find_spec("pip") is None:  # an environment without one; Python itself brings it
@@ -96,7 +105,10 @@ def test_a_single_file(nursery: Nursery, tmp_path: Path) -> None:
     file = tmp_path / "my_method.py"
     file.write_text(MINE)
     config = written(tmp_path / "config.yaml", {**LWF, "strategy": "mine"})
-    assert "Fine-tuning over the classes seen so far." in nursery.finish("list", "strategy", "--import", file).said
+    assert (
+        "Fine-tuning over the classes seen so far."
+        in nursery.finish("list", "strategy", "--import", file).said
+    )
     words = ("run", config, "--import", file, "--out")
     nursery.finish(*words, tmp_path / "whole")
     # A run that is resumed finds the file by itself.

@@ -26,12 +26,19 @@ def first(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("first")
     # Values that two dialects of YAML read differently: 1e-4, a name that looks like a number.
     nursery.finish(
-        "run", written(folder / "c.yaml", SMALL), "name='1e3'", "optimizer.weight_decay=1e-4", "seed=7", folder=folder
+        "run",
+        written(folder / "c.yaml", SMALL),
+        "name='1e3'",
+        "optimizer.weight_decay=1e-4",
+        "seed=7",
+        folder=folder,
     )
     return folder / "runs" / "1e3"
 
 
-def test_the_written_configuration_runs_to_the_same_numbers(nursery: Nursery, tmp_path: Path, first: Path) -> None:
+def test_the_written_configuration_runs_to_the_same_numbers(
+    nursery: Nursery, tmp_path: Path, first: Path
+) -> None:
     nursery.finish("run", first / "config.yaml", "--out", tmp_path / "again")
     assert differing(results(tmp_path / "again"), results(first)) == []
     assert differing(weights(tmp_path / "again"), weights(first)) == []

@@ -29,7 +29,11 @@ def whole(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     nursery: Nursery, tmp_path: Path, whole: Path, number: signal.Signals, word: str
 ) -> None:
-    config, run, journal = written(tmp_path / "config.yaml", LWF, training=LONGER), tmp_path / "run", tmp_path / "j"
+    config, run, journal = (
+        written(tmp_path / "config.yaml", LWF, training=LONGER),
+        tmp_path / "run",
+        tmp_path / "j",
+    )
     pid = nursery.start("run", config, "--out", run, journal=str(journal))
     while not journal.exists() or "[70, null]" not in journal.read_text():
         time.sleep(0.005)
@@ -46,7 +50,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def test_the_real_command_and_its_helpers_at_a_terminal(nursery: Nursery, tmp_path: Path, whole: Path) -> None:
+def test_the_real_command_and_its_helpers_at_a_terminal(
+    nursery: Nursery, tmp_path: Path, whole: Path
+) -> None:
     """A terminal sends Ctrl-C to every process of the group, W&B's own included."""
     tracking = {"wandb": {"mode": "offline"}}
     config = written(tmp_path / "config.yaml", LWF, training=LONGER, tracking=tracking)

@@ -22,7 +22,11 @@ def stripes(root: Path | None, seeds: Seeds, *, each: int = 20) -> Source:
     def samples(number: int) -> Samples:
         y = torch.arange(6).repeat_interleave(number)
         wave = torch.sin(torch.arange(8) * (y[:, None] + 1) * 0.4)
-        x = wave[:, None, None, :].expand(-1, 1, 8, 8) + 0.2 * torch.randn(len(y), 1, 8, 8, generator=generator)
+        x = wave[:, None, None, :].expand(-1, 1, 8, 8) + 0.2 * torch.randn(
+            len(y), 1, 8, 8, generator=generator
+        )
         return Samples(TensorStore((x.clamp(-1, 1) * 127 + 127).to(torch.uint8)), y)
 
-    return Source(samples(each), samples(max(each // 4, 1)), tuple(f"stripes {number}" for number in range(6)))
+    return Source(
+        samples(each), samples(max(each // 4, 1)), tuple(f"stripes {number}" for number in range(6))
+    )
