@@ -1,6 +1,6 @@
 """Put the tables that the benchmarks wrote into the README.
 
-    python benchmarks/fill_readme.py
+python benchmarks/fill_readme.py
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,15 +63,6 @@ class _Slots(Memory):
         self.size = int(state["size"])
 
 
-def _last_of_each(slots: Tensor, capacity: int) -> tuple[Tensor, Tensor]:
-    """Of several samples sent to one slot only the last stays: (slots, positions), each slot once."""
-    order = torch.arange(len(slots))
-    winner = torch.full((capacity,), -1, dtype=torch.int64)
-    winner.scatter_reduce_(0, slots, order, reduce="amax")
-    taken = (winner >= 0).nonzero().squeeze(1)
-    return taken, winner[taken]
-
-
 class Reservoir(_Slots):
     """Reservoir sampling: after n samples each of them is kept with probability capacity / n.
 
@@ -92,16 +84,16 @@ class Reservoir(_Slots):
         self.seen = 0
 
     def observe(self, batch: Batch, logits: Tensor, generator: torch.Generator) -> None:
-        count = len(batch)
-        number = torch.arange(self.seen, self.seen + count)
-        self.seen += count
-        drawn = (torch.rand(count, generator=generator, dtype=torch.float64) * (number + 1)).long()
-        slots = torch.where(number < self.capacity, number, drawn)
-        rows = (slots < self.capacity).nonzero().squeeze(1)
-        if len(rows) == 0:
-            return
-        slots, position = _last_of_each(slots[rows], self.capacity)
-        self.write(slots, rows[position], batch, logits)
+        # NumPy: on arrays as small as a batch its calls cost a fraction of torch's.
+        number = np.arange(self.seen, self.seen + len(batch))
+        self.seen += len(batch)
+        drawn = torch.rand(len(batch), generator=generator, dtype=torch.float64).numpy()
+        slots = np.where(number < self.capacity, number, (drawn * (number + 1)).astype(np.int64))
+        rows = np.flatnonzero(slots < self.capacity)
+        if len(rows):
+            # Of several samples sent to one slot the last one stays.
+            kept = dict(zip(slots[rows].tolist(), rows.tolist(), strict=True))
+            self.write(torch.tensor(list(kept)), torch.tensor(list(kept.values())), batch, logits)
         self.size = min(self.seen, self.capacity)
 
     def extra_state(self) -> dict[str, Any]:

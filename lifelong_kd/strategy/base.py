@@ -152,7 +152,7 @@ class Strategy:
     def lesson(
         self,
         new: Batch,
-        logits: Tensor,
+        logits: Tensor | None,
         forward: Callable[[Batch], Tensor],
         heads: Callable[[Batch], dict[int, Tensor]],
     ) -> Lesson:
@@ -174,6 +174,16 @@ class Strategy:
             forward=forward,
             heads=heads,
         )
+
+    def sources(self, lesson: Lesson) -> list[Source]:
+        """The memory draws that this step's terms will ask the student about, each once, in the order of the terms."""
+        wanted = (
+            term.source
+            for term in self.terms.values()
+            if term.source != "new" and (term.teacher is None or term.teacher.ready)
+            if term.weight(lesson.moment) != 0.0
+        )
+        return [source for source in dict.fromkeys(wanted) if lesson.batch(source) is not None]
 
     def _draw_size(self, batch: int) -> int:
         return self.memory_batch if self.memory_batch is not None else batch

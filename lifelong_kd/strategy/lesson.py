@@ -26,7 +26,7 @@ class Lesson:
         task: the current task.
         moment: what the schedules are asked about.
         new: the new batch.
-        logits: what the student said about it, shape (batch, columns).
+        logits: what the student said about it, shape (batch, columns); ``hear`` takes it later if it is not known yet.
         draw: draws a batch from memory; ``None`` while it is empty.
         forward: the student's logits of a batch.
         heads: the student's logits of a batch under each earlier task label, of a model with a head for each.
@@ -38,7 +38,7 @@ class Lesson:
         task: Task,
         moment: Moment,
         new: Batch,
-        logits: Tensor,
+        logits: Tensor | None,
         draw: Callable[[Source], Batch | None],
         forward: Callable[[Batch], Tensor],
         heads: Callable[[Batch], dict[int, Tensor]],
@@ -49,7 +49,7 @@ class Lesson:
         self._forward = forward
         self._heads = heads
         self._batches: dict[str, Batch | None] = {"new": new}
-        self._logits: dict[str, Tensor] = {"new": logits}
+        self._logits: dict[str, Tensor] = {} if logits is None else {"new": logits}
         self._by_head: dict[str, dict[int, Tensor]] = {}
         self._taught: dict[tuple[int, str], Logits] = {}
 
@@ -64,6 +64,10 @@ class Lesson:
         if source not in self._logits:
             self._logits[source] = self._forward(self._batch(source))
         return self._logits[source]
+
+    def hear(self, source: Source, logits: Tensor) -> None:
+        """Take what the student has said about the batch of ``source`` in a pass that covered several sources."""
+        self._logits[source] = logits
 
     def heads(self, source: Source) -> dict[int, Tensor]:
         """What each earlier head of the student says about the batch of ``source``, by task label."""

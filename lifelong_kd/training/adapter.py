@@ -35,6 +35,15 @@ class Template(Protocol):
     _criterion: Any
 
 
+PER_SAMPLE = ("torch.nn.modules.", "lifelong_kd.model.", "avalanche.models.")
+"""Where the modules live of which we know that, BatchNorm aside, they look at each sample by itself."""
+
+
+def _per_sample(module: nn.Module) -> bool:
+    known = type(module).__module__.startswith(PER_SAMPLE)
+    return known and not isinstance(module, nn.modules.batchnorm._BatchNorm)
+
+
 class Adapter:
     """Calls the student and the teachers of one template.
 
@@ -47,12 +56,23 @@ class Adapter:
         self._features: Tensor | None = None
         self._classifier: MultiHeadClassifier | None = None
         self._watched: nn.Module | None = None
+        self._looked_at: nn.Module | None = None
+        self._separable = False
         self.teaching = Stopwatch(template.device)
 
     @property
     def multitask(self) -> bool:
         """Whether the model has to be told task labels."""
         return isinstance(self.template.model, MultiTaskModule)
+
+    @property
+    def separable(self) -> bool:
+        """Whether the student says the same of a sample whatever else is in the batch, and needs no task labels."""
+        model = self.template.model
+        if model is not self._looked_at:
+            self._looked_at = model
+            self._separable = not self.multitask and all(map(_per_sample, unwrapped(model).modules()))
+        return self._separable
 
     def precision(self) -> AbstractContextManager[Any]:
         """The template's autocast, if it has one."""

@@ -13,7 +13,7 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Scenario, Task, TaskData
 from lifelong_kd.strategy import registry as strategies
 from lifelong_kd.strategy.base import Part, Strategy
-from lifelong_kd.strategy.lesson import Lesson
+from lifelong_kd.strategy.lesson import Lesson, Source
 from lifelong_kd.stream.dataset import tensor_dataset
 from lifelong_kd.teacher.base import Teacher
 from lifelong_kd.training.adapter import Adapter, Template
@@ -42,6 +42,7 @@ class DistillationPlugin(SupervisedPlugin):
         self.tasks: list[Task] = []
         self._adapter: Adapter | None = None
         self._lesson: Lesson | None = None
+        self._joined: list[Source] = []
         self._criterion: Any = None
         self._earlier: list[Any] = []
 
@@ -162,7 +163,7 @@ class DistillationPlugin(SupervisedPlugin):
 
     # ---- the life of a step -----------------------------------------------------------------------------------
 
-    def before_backward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+    def before_forward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         raw = getattr(strategy, "mb_raw", None)
         batch = Batch(
             x=strategy.mb_x,
@@ -171,10 +172,30 @@ class DistillationPlugin(SupervisedPlugin):
             raw=strategy.mb_x if raw is None else raw,
             index=getattr(strategy, "mb_index", None),
         )
-        self._lesson = self.strategy.lesson(
-            batch, strategy.mb_output, self.adapter.student, self.adapter.heads
-        )
-        strategy.loss = self.strategy.loss(strategy.loss, self._lesson)
+        lesson = self.strategy.lesson(batch, None, self.adapter.student, self.adapter.heads)
+        self._lesson = lesson
+        self._joined = self.strategy.sources(lesson) if self.adapter.separable else []
+        if self._joined:
+            # No layer mixes samples, so one pass says the same as several, in fewer and larger products.
+            batches = [lesson.batch(source) for source in self._joined]
+            strategy.mbatch[0] = torch.cat([batch.x, *(drawn.x for drawn in batches if drawn is not None)])
+
+    def after_forward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        lesson = self._lesson
+        if lesson is None:
+            raise RuntimeError("the template has not called before_forward")
+        if self._joined:
+            batches = [lesson.batch(source) for source in ("new", *self._joined)]
+            strategy.mbatch[0] = batches[0].x if batches[0] is not None else None
+            said = strategy.mb_output.split([len(drawn) for drawn in batches if drawn is not None])
+            strategy.mb_output = said[0]
+            for source, logits in zip(self._joined, said[1:], strict=True):
+                lesson.hear(source, logits)
+        lesson.hear("new", strategy.mb_output)
+
+    def before_backward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        if self._lesson is not None:
+            strategy.loss = self.strategy.loss(strategy.loss, self._lesson)
 
     def after_training_iteration(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         if self._lesson is not None:

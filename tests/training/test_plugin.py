@@ -21,6 +21,7 @@ from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.task_loss import TaskLoss
 from lifelong_kd.strategy.term import Distill, Rehearse
 from lifelong_kd.teacher.snapshot import Snapshot
+from lifelong_kd.training.adapter import Adapter
 from tests.reference.losses import kd as kd_slow
 
 FEATURES = 12
@@ -338,3 +339,40 @@ def test_only_the_filled_part_of_a_reservoir_joins_the_training_set() -> None:
         strategy.train(experience, eval_streams=[])
     # Two epochs of 48 samples have passed by the reservoir when the second task begins.
     assert sizes == [48, 48, 48 + 96, 48 + 96]
+
+
+@pytest.mark.parametrize(("batchnorm", "passes"), [(False, 1), (True, 3)])
+def test_one_pass_covers_all_sources_unless_a_layer_mixes_samples(batchnorm: bool, passes: int) -> None:
+    stream = benchmark(task_labels=False).train_stream
+    torch.manual_seed(0)
+    norm = [nn.BatchNorm1d(16)] if batchnorm else []
+    model = nn.Sequential(nn.Linear(FEATURES, 16), *norm, nn.ReLU(), nn.Linear(16, 6))
+    sizes: list[int] = []
+    plugin = lifelong_kd.plugin("derpp", memory=20)
+    watch = Recording(plugin)
+    strategy = naive(model, plugin, watch)
+    strategy.train(stream[0], eval_streams=[])
+    hook = model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    watch.steps.clear()
+    strategy.train(stream[1], eval_streams=[])
+    hook.remove()
+    assert sizes == ([16 + 16 + 16] * 6 if passes == 1 else [16] * 18)
+    # What others see of the step is the new batch alone.
+    assert all(len(step["x"]) == len(step["y"]) == len(step["logits"]) == 16 for step in watch.steps)
+    assert all(set(step["parts"]) == {"task", "logits", "labels"} for step in watch.steps)
+
+
+def test_one_pass_ends_like_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = benchmark(task_labels=False).train_stream
+    ends = []
+    for separable in (True, False):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(FEATURES, 16), nn.ReLU(), nn.Linear(16, 6))
+        monkeypatch.setattr(Adapter, "separable", property(lambda self, value=separable: value))
+        strategy = naive(model, lifelong_kd.plugin("derpp", memory=20))
+        torch.manual_seed(1)
+        for experience in stream:
+            strategy.train(experience, eval_streams=[])
+        ends.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
+    assert not torch.equal(ends[0], torch.zeros_like(ends[0]))
+    assert torch.allclose(ends[0], ends[1], atol=1e-5)
