@@ -67,7 +67,7 @@ setup(
     extras_require=EXTRAS,
     # Our own components stand in the registries; other packages add theirs through the groups "lifelong_kd.<noun>":
     # head, knowledge, memory, model, optimizer, schedule, strategy, stream, teacher, tracker, transform.
-    entry_points={"console_scripts": ["lifelong-kd = lifelong_kd.cli:main"]},
+    entry_points={"console_scripts": ["lifelong-kd = lifelong_kd.__main__:run"]},
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Science/Research",

@@ -1,10 +1,14 @@
-"""``python -m lifelong_kd`` is the command ``lifelong-kd``."""
+"""``python -m lifelong_kd``, and what the console script calls."""
 
 from __future__ import annotations
 
 import sys
 
-if __name__ == "__main__":
+__all__ = ["run"]
+
+
+def run() -> None:
+    """The command line; Ctrl-C ends it with one word even while it is still being imported."""
     try:
         from lifelong_kd.cli import main
 
@@ -12,3 +16,7 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -51,7 +51,8 @@ class Entry:
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            factory: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+            return factory
         except (ImportError, AttributeError) as error:
             raise BadCall(f"{self.name!r} ({self.owner}) cannot be loaded: {error}") from error
 
@@ -133,10 +134,14 @@ class Registry:
         """Find installed plugins once, without importing them."""
         if self._scanned:
             return
-        self._scanned = True
         for point in importlib.metadata.entry_points(group=f"lifelong_kd.{self.noun}"):
             owner = f"package {point.dist.name}" if point.dist is not None else "an installed package"
-            self.add(point.name, f"{point.module}:{point.attr}", owner=owner)
+            target = f"{point.module}:{point.attr}"
+            found = self._entries.get(point.name)
+            # A scan that stopped at a name taken twice is repeated, and stops there again.
+            if found is None or (found.owner, found.target) != (owner, target):
+                self.add(point.name, target, owner=owner)
+        self._scanned = True
 
     def names(self) -> list[str]:
         """All names, sorted."""

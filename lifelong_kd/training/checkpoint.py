@@ -85,7 +85,7 @@ def save_model(folder: RunFolder, model: nn.Module, *, task: int, about: Mapping
 
 def optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Any]:
     """The optimiser's state by parameter name, so that it survives a head that has grown since."""
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names: dict[torch.Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     return {
         "state": {names[parameter]: dict(state) for parameter, state in optimizer.state.items() if state},
         "groups": [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups],

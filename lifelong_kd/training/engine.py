@@ -20,8 +20,8 @@ What happens to each task, with the hooks that every Avalanche plugin may use::
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
@@ -35,6 +35,7 @@ from lifelong_kd.stream.resolve import resolve
 from lifelong_kd.stream.transform import Pipeline
 from lifelong_kd.training.loader import BatchLoader
 from lifelong_kd.training.options import TrainingOptions
+from lifelong_kd.training.randomness import undisturbed
 from lifelong_kd.training.task_data import ForeignData, PartData
 
 __all__ = ["Engine", "EngineMixin"]
@@ -264,13 +265,5 @@ class EngineMixin:
         return metrics
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Inside, random draws from torch's default generators leave no trace behind."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        yield
-
-
-class Engine(EngineMixin, SupervisedTemplate):  # type: ignore[misc]
+class Engine(EngineMixin, SupervisedTemplate):
     """Our strategies' template: Avalanche's supervised loop with the engine's data, precision and evaluation."""

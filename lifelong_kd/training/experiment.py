@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +28,18 @@ from lifelong_kd.training import checkpoint
 from lifelong_kd.training.avalanche.strategy import AvalancheStrategy
 from lifelong_kd.training.caching import fill_caches
 from lifelong_kd.training.cost import cost_of
-from lifelong_kd.training.engine import Engine, undisturbed
+from lifelong_kd.training.engine import Engine
 from lifelong_kd.training.environment import environment
 from lifelong_kd.training.evaluate import DIVERGED, Evaluator, logged
-from lifelong_kd.training.folder import RunFolder
+from lifelong_kd.training.folder import RunFolder, check_folder
 from lifelong_kd.training.interrupt import Interrupted, interruptible
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 from lifelong_kd.training.plots import draw
 from lifelong_kd.training.plugin import DistillationPlugin
+from lifelong_kd.training.randomness import own_randomness
 from lifelong_kd.training.recorder import Recorder
 from lifelong_kd.training.results import Ledger, Results
+from lifelong_kd.training.state import RunState
 
 __all__ = ["Experiment"]
 
@@ -98,11 +99,11 @@ class Experiment:
             step=self._progress,
         )
         self.make_optimizer = optimizer
-        self._pristine = copy.deepcopy(network)
+        pristine = copy.deepcopy(network)
         place_data(stream, self.device)
         network = network.to(self.device)
         if training.channels_last:
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network = network.to(memory_format=torch.channels_last)
         common: dict[str, Any] = {
             "model": network,
             "optimizer": optimizer(network.parameters()),
@@ -113,10 +114,12 @@ class Experiment:
             "evaluator": self.recorder,
         }
         self.plugin: DistillationPlugin | None = None
+        self.state: RunState | None = None
         if isinstance(strategy, Strategy):
             self.plugin = DistillationPlugin(strategy, scenario=stream.scenario, seeds=seeds)
             self.engine: Any = Engine(criterion=nn.CrossEntropyLoss(), plugins=[self.plugin], **common)
             self.plugin.attach(self.engine)
+            self.state = RunState(self.engine, self.plugin, seeds, self.ledger, pristine)
         else:
             # Networks of its own, such as a generator, start from the run's seed.
             with seeds.default("init/avalanche"):
@@ -125,8 +128,11 @@ class Experiment:
         # Tells the optimiser the names of its parameters before any head grows.
         self.engine.make_optimizer(reset_optimizer_state=True)
         self.evaluator = Evaluator(self.engine, self.recorder, stream, evaluation)
+        self._ran = False
+        self._saved: dict[str, Any] | None = None
         self._task = 0
         self._epoch = 0
+        self._epochs = 0
         self._steps_of_task = 0
         self._mark = 0.0
 
@@ -150,10 +156,12 @@ class Experiment:
             resume: go on with the run that is in the folder.
 
         Raises:
-            BadCall: if the folder is in use, or holds another run, or none to resume.
+            BadCall: if the folder is in use, or holds another run, or none to resume; or if this experiment ran before.
             RunFailed: if the loss is no longer finite, or the disk is full; the folder can be resumed.
             Interrupted: after Ctrl-C or SIGTERM; the folder can be resumed.
         """
+        if self._ran:
+            raise BadCall("an experiment runs once, as its student has learned by then: build another one")
         place = RunFolder(Path(folder) if folder is not None else Path("runs") / self.name)
         place.refuse_in_use()
         check_folder(place, resume=resume)
@@ -165,6 +173,7 @@ class Experiment:
         except BadCall:
             place.unlock()
             raise
+        self._ran = True
         try:
             with interruptible(f"Go on with: lifelong-kd resume {place.path}"), own_randomness(self.seeds):
                 self._open(place, resume=resume)
@@ -185,9 +194,9 @@ class Experiment:
         folder.write_json("environment.json", environment(self.device))
         folder.write_json("run.json", {**about, "name": self.name, "status": "running"})
         self._about = about
-        state = checkpoint.latest(folder) if self.plugin is not None else None
-        self._state = state
-        truncate_metrics(folder.path, int(state["lines"]) if state is not None else 0)
+        # Avalanche's own strategies have no state that can be saved without pickle.
+        self._saved = checkpoint.latest(folder) if self.state is not None else None
+        truncate_metrics(folder.path, int(self._saved["lines"]) if self._saved is not None else 0)
         wandb = dict(self.settings.get("tracking", {}).get("wandb", {}))
         self.trackers.start(
             RunInfo(
@@ -224,16 +233,28 @@ class Experiment:
             folder.write_json("run.json", {**about, "status": status})
 
     def _run(self, folder: RunFolder, *, resume: bool) -> Results:
-        first = self._restore_between_tasks()
-        if resume and self._state is None:
-            self.trackers.message("No checkpoint to go on from: starting again from the first task.")
         self._mark = time.perf_counter()
-        if first == 0 and self._state is None and self.evaluator.options.before_first:
-            self.evaluator.before_first(self.ledger)
-            self._tick("evaluation")
+        first = self._go_on()
+        if self._saved is None:
+            if resume:
+                self.trackers.message("No checkpoint to go on from: starting again from the first task.")
+            if self.evaluator.options.before_first:
+                self.evaluator.before_first(self.ledger)
+                self._tick("evaluation")
         for task in range(first, len(self.stream.tasks)):
             self._learn(folder, task)
         return self._finish(folder)
+
+    def _go_on(self) -> int:
+        """Bring the run to where its last checkpoint was; the number of tasks that are done."""
+        saved = self._saved
+        if saved is None or self.state is None:
+            return 0
+        done = int(saved["task"])
+        self.state.enter(self.stream.benchmark.train_stream[:done], saved)
+        self.engine.first_epoch = int(saved["epoch"])
+        self._task = max(done - 1, 0)
+        return done
 
     def _learn(self, folder: RunFolder, task: int) -> None:
         self._task = task
@@ -248,6 +269,8 @@ class Experiment:
             reset_optimizer_state=self.training.reset_optimizer,
         )
         self._tick("training")
+        self.ledger.epochs += self._epochs
+        self._epoch = 0
         entry = self.evaluator.after_task(task, self.ledger)
         self._tick("evaluation")
         entry["seconds"] = time.perf_counter() - self._seconds
@@ -255,8 +278,7 @@ class Experiment:
         self.trackers.log(logged(entry, self.ledger), "task", step)
         self._lines(folder)
         self._keep_model(folder, task)
-        if self.plugin is not None:
-            self._save(folder, task + 1, 0)
+        self._save(folder, task + 1, 0)
         folder.write_json("results.json", self._results("running"))
 
     def _finish(self, folder: RunFolder) -> Results:
@@ -278,9 +300,9 @@ class Experiment:
 
     def _start_of_epochs(self) -> None:
         """Every plugin has begun the task: now what a checkpoint inside the task kept takes its place."""
-        if self._state is not None and self.engine.first_epoch:
-            self._restore(self._state)
-        self._state = None
+        if self._saved is not None and self.state is not None and self.engine.first_epoch:
+            self.state.restore(self._saved)
+        self._saved = None
         if self.plugin is not None:
             fill_caches(self.engine, self.plugin.strategy)
         self._epoch = self.engine.first_epoch
@@ -301,7 +323,7 @@ class Experiment:
             self.trackers.log(values, "epoch", self._step())
             self._tick("evaluation")
         often = self.training.checkpoint_every
-        if self.plugin is not None and often is not None and epoch % often == 0 and epoch < self._epochs:
+        if often is not None and epoch % often == 0 and epoch < self._epochs:
             self._tick("training")
             self._save(folder, task, epoch)
 
@@ -329,12 +351,8 @@ class Experiment:
         self.trackers.progress(self._task, epoch, self._epochs, self._steps_of_task, self._total)
 
     def _step(self) -> dict[str, int]:
-        clock = self.engine.clock
-        # Avalanche counts an epoch after its last hook, our callback comes after that.
-        return {"task": self._task, "epoch": self._global_epoch(), "iteration": clock.train_iterations}
-
-    def _global_epoch(self) -> int:
-        return self._task * int(self.engine.train_epochs) + self._epoch
+        epoch = self.ledger.epochs + self._epoch
+        return {"task": self._task, "epoch": epoch, "iteration": self.engine.clock.train_iterations}
 
     def _tick(self, what: str) -> None:
         now = time.perf_counter()
@@ -383,114 +401,12 @@ class Experiment:
         return int(lines[0]) if lines else 0
 
     def _save(self, folder: RunFolder, task: int, epoch: int) -> None:
-        engine, plugin = self.engine, self.plugin
-        if plugin is None:
-            raise RuntimeError("Avalanche's own strategies have no state that can be saved")
-        lines = self._lines(folder)
-        clock = {key: value for key, value in vars(engine.clock).items() if isinstance(value, int)}
-        state = {
-            "task": task,
-            "epoch": epoch,
-            "model": dict(engine.model.state_dict()),
-            "optimizer": checkpoint.optimizer_state(engine.optimizer, engine.model),
-            "strategy": plugin.strategy.state_dict(),
-            "seeds": self.seeds.state_dict(),
-            "random": checkpoint.random_state(self.device),
-            "clock": clock,
-            "ledger": self.ledger.state_dict(),
-            "lines": lines,
-        }
-        checkpoint.save(folder, state, task=task, epoch=epoch)
-
-    # ---- going on ---------------------------------------------------------------------------------------------
-
-    def _restore_between_tasks(self) -> int:
-        """Bring everything to where the next task begins; the number of tasks that are done."""
-        state, plugin = self._state, self.plugin
-        if state is None or plugin is None:
-            return 0
-        done = int(state["task"])
-        for experience in self.stream.benchmark.train_stream[:done]:
-            plugin.enter(self.engine.model, experience)
-        self.engine.model.to(self.device)
-        self.engine.make_optimizer()
-        if int(state["epoch"]) == 0:
-            self._restore(state)
-            self._state = None
-        else:
-            # The student's head has yet to grow for the task; a memory that joins its training set is needed before.
-            plugin.strategy.load_state_dict(state["strategy"], self._rebuild)
-            self.engine.first_epoch = int(state["epoch"])
-        self.ledger.load_state_dict(state["ledger"])
-        plugin.adapter.teaching.set(self.ledger.seconds["teaching"])
-        self._task = max(done - 1, 0)
-        return done
-
-    def _restore(self, state: Mapping[str, Any]) -> None:
-        engine, plugin = self.engine, self.plugin
-        if plugin is None:
-            raise RuntimeError("Avalanche's own strategies have no state that can be restored")
-        engine.model.load_state_dict(state["model"])
-        checkpoint.load_optimizer(engine.optimizer, engine.model, state["optimizer"])
-        plugin.strategy.load_state_dict(state["strategy"], self._rebuild)
-        self.seeds.load_state_dict(state["seeds"])
-        checkpoint.load_random(state["random"], self.device)
-        vars(engine.clock).update(state["clock"])
-
-    def _rebuild(self, task: int) -> nn.Module:
-        if self.plugin is None:
-            raise RuntimeError("there is no strategy of ours")
-        network = copy.deepcopy(self._pristine)
-        grow = getattr(network, "grow", None)
-        for done in self.plugin.tasks[: task + 1]:
-            if callable(grow):
-                grow(done.new, done.label)
-        return network
+        if self.state is not None:
+            position = {"task": task, "epoch": epoch, "lines": self._lines(folder)}
+            checkpoint.save(folder, {**position, **self.state.capture()}, task=task, epoch=epoch)
 
 
 def place_data(stream: Stream, device: torch.device) -> None:
     """Hold the stream's tensors on the device if they take at most half of its free memory."""
     if device.type == "cuda" and stream.nbytes <= torch.cuda.mem_get_info(device)[0] // 2:
         stream.to(device)
-
-
-def check_folder(folder: RunFolder, *, resume: bool) -> None:
-    """Refuse a folder that holds what the call does not expect, before anything is written.
-
-    Raises:
-        BadCall: if there is nothing to resume, nothing left to do, or a run that would be overwritten.
-    """
-    results = folder.read_json("results.json")
-    finished = isinstance(results, dict) and results.get("status") == "finished"
-    path = folder.path
-    if resume:
-        # A run that was killed at its very start has its configuration and nothing else.
-        if not (path / "config.yaml").is_file():
-            raise BadCall(f"there is no run to resume in {path}")
-        if finished:
-            raise BadCall(f"the run in {path} is finished; there is nothing to resume")
-    elif (path / "config.yaml").exists():
-        advice = (
-            "give another --out"
-            if finished
-            else f"go on with 'lifelong-kd resume {path}', or give another --out"
-        )
-        raise BadCall(f"{path} already holds a {'finished' if finished else 'started'} run: {advice}")
-    elif path.exists() and not path.is_dir():
-        raise BadCall(f"{path} is a file, not a folder: give another --out")
-
-
-@contextmanager
-def own_randomness(seeds: Seeds) -> Iterator[None]:
-    """Inside, the process-wide generators are the run's; afterwards they are as they were."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    with undisturbed():
-        seed = seeds.derive("process")
-        torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)
-        random.seed(seed)
-        try:
-            yield
-        finally:
-            np.random.set_state(numpy_state)
-            random.setstate(python_state)

@@ -14,7 +14,7 @@ import yaml
 
 from lifelong_kd.core.errors import BadCall, RunFailed
 
-__all__ = ["RunFolder", "write_atomically"]
+__all__ = ["RunFolder", "check_folder", "sha256", "write_atomically"]
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -150,6 +150,32 @@ class RunFolder:
             return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise BadCall(f"{path} is not JSON: {error}") from error
+
+
+def check_folder(folder: RunFolder, *, resume: bool) -> None:
+    """Refuse a folder that holds what the call does not expect, before anything is written.
+
+    Raises:
+        BadCall: if there is nothing to resume, nothing left to do, or a run that would be overwritten.
+    """
+    results = folder.read_json("results.json")
+    finished = isinstance(results, dict) and results.get("status") == "finished"
+    path = folder.path
+    if resume:
+        # A run that was killed at its very start has its configuration and nothing else.
+        if not (path / "config.yaml").is_file():
+            raise BadCall(f"there is no run to resume in {path}")
+        if finished:
+            raise BadCall(f"the run in {path} is finished; there is nothing to resume")
+    elif (path / "config.yaml").exists():
+        advice = (
+            "give another --out"
+            if finished
+            else f"go on with 'lifelong-kd resume {path}', or give another --out"
+        )
+        raise BadCall(f"{path} already holds a {'finished' if finished else 'started'} run: {advice}")
+    elif path.exists() and not path.is_dir():
+        raise BadCall(f"{path} is a file, not a folder: give another --out")
 
 
 def sha256(path: Path) -> str:

@@ -68,6 +68,7 @@ class Ledger:
         default_factory=lambda: {"training": 0.0, "teaching": 0.0, "evaluation": 0.0}
     )
     samples: int = 0
+    epochs: int = 0
 
     def __post_init__(self) -> None:
         for name in ("own", "class", "task"):
@@ -80,6 +81,7 @@ class Ledger:
             "confusion": self.confusion,
             "seconds": dict(self.seconds),
             "samples": self.samples,
+            "epochs": self.epochs,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -91,6 +93,7 @@ class Ledger:
         self.confusion = list(state["confusion"])
         self.seconds = dict(state["seconds"])
         self.samples = int(state["samples"])
+        self.epochs = int(state["epochs"])
 
     def scores(self, reading: str = "own") -> dict[str, float | None]:
         """Every score of one reading."""
