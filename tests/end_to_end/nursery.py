@@ -37,8 +37,8 @@ class Watch:
         self.iteration = 0
 
     def install(self) -> None:
-        from lifelong_kd.training.experiment import Experiment
         from lifelong_kd.training.recorder import Recorder
+        from lifelong_kd.training.state import RunState
 
         step, replace = Recorder.after_training_iteration, os.replace
 
@@ -63,14 +63,14 @@ class Watch:
                 replace(source, target)
             os.kill(os.getpid(), signal.SIGKILL)
 
-        restore = Experiment._restore
+        restore = RunState.restore
 
-        def restored(experiment: Any, state: Any) -> None:
-            restore(experiment, state)
+        def restored(state: Any, saved: Any) -> None:
+            restore(state, saved)
             # Avalanche counts a step after its last hook, where the journal was written.
-            self.iteration = experiment.engine.clock.train_iterations - 1
+            self.iteration = state.engine.clock.train_iterations - 1
 
-        Experiment._restore = restored  # type: ignore[method-assign]
+        RunState.restore = restored  # type: ignore[method-assign]
         Recorder.after_training_iteration = after_step  # type: ignore[method-assign]
         os.replace = renamed  # type: ignore[assignment]
 
