@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lifelong_kd.config.build import build
     from lifelong_kd.config.load import Config, load_config
     from lifelong_kd.core.errors import BadCall, ConfigError, LifelongError
+    from lifelong_kd.export import load_network
     from lifelong_kd.training.experiment import Experiment
     from lifelong_kd.training.plugin import plugin
     from lifelong_kd.training.results import Results
@@ -32,6 +33,7 @@ __all__ = [
     "__version__",
     "build",
     "load_config",
+    "load_network",
     "plugin",
 ]
 
@@ -44,6 +46,7 @@ _HOMES = {
     "Results": "lifelong_kd.training.results",
     "build": "lifelong_kd.config.build",
     "load_config": "lifelong_kd.config.load",
+    "load_network": "lifelong_kd.export",
     "plugin": "lifelong_kd.training.plugin",
 }
 

@@ -292,4 +292,4 @@ def export(run: Path, task: int, out: Path | None) -> None:
 
     path = out if out is not None else Path(f"{run.resolve().name}-task_{task}.safetensors")
     export_model(run, task, path)
-    click.echo(f"written: {path}\n\n{how_to_load(run, task, path)}")
+    click.echo(f"written: {path}\n\n{how_to_load(path)}")

@@ -7,11 +7,14 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lifelong_kd.core.errors import BadCall
 
-__all__ = ["export_model", "how_to_load", "read_metadata"]
+if TYPE_CHECKING:
+    from lifelong_kd.model.network import Network
+
+__all__ = ["export_model", "how_to_load", "load_network", "read_metadata"]
 
 
 def export_model(run: Path, task: int, path: Path) -> dict[str, Any]:
@@ -60,15 +63,49 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def how_to_load(run: Path, task: int, path: Path) -> str:
+def load_network(path: str | Path) -> Network:
+    """The network in a file that ``lifelong-kd export`` wrote, or in a run's checkpoints; it needs no data.
+
+    Raises:
+        BadCall: if the file is no model of ours, or is one of Avalanche's own networks, which only Avalanche can build.
+
+    Example:
+        >>> network = load_network("runs/mine/checkpoints/task_4.safetensors")  # doctest: +SKIP
+    """
+    path = Path(path)
+    about = read_metadata(path)
+    shape = about.get("network")
+    if shape is None:
+        raise BadCall(
+            f"{path} holds a network that Avalanche built for a strategy of its own; only its weights can be read"
+        )
+    from safetensors.torch import load_file
+
+    from lifelong_kd.config.imports import import_files
+    from lifelong_kd.config.make import make_options
+    from lifelong_kd.model.build import build_network
+
+    settings = about["config"]
+    import_files(Path(file) for file in settings["imports"])
+    model, head = settings["model"], settings["model"]["head"]
+    network = build_network(
+        tuple(shape["input_shape"]),
+        shape["classes"],
+        model=(model["name"], make_options("model", model)),
+        head=(head["name"], make_options("head", head)),
+    )
+    for classes, label in shape["tasks"]:
+        network.grow(classes, label)
+    network.load_state_dict(load_file(path))
+    return network.eval()
+
+
+def how_to_load(path: Path) -> str:
     """The lines of Python that give the network back."""
+    if read_metadata(path).get("network") is None:
+        return f"its weights can be read with: safetensors.torch.load_file({str(path)!r})"
     return f"""load it with
 
     import lifelong_kd
-    from safetensors.torch import load_file
 
-    experiment = lifelong_kd.build(lifelong_kd.load_config({str(run / "config.yaml")!r}))
-    network = experiment.strategy.model
-    for task in experiment.stream.tasks[: {task} + 1]:
-        network.grow(task.classes, task.label)
-    network.load_state_dict(load_file({str(path)!r}))"""
+    network = lifelong_kd.load_network({str(path)!r})"""

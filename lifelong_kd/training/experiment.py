@@ -17,6 +17,7 @@ from torch import nn
 from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.model.freeze import digest
+from lifelong_kd.model.network import Network
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.tracking.base import RunInfo, Status, Tracker
@@ -365,17 +366,23 @@ class Experiment:
 
     def _keep_model(self, folder: RunFolder, task: int) -> None:
         model = self.engine.model
-        about = {
+        about: dict[str, Any] = {
             "task": task,
             "classes": [str(name) for name in self.ledger.per_task[-1]["classes"]],
             "digest": digest(model),
             "config": self.settings,
             "scores": self.ledger.scores(),
         }
+        if self.plugin is not None and isinstance(model, Network):
+            about["network"] = {
+                "input_shape": list(self.stream.input_shape),
+                "classes": self.stream.classes,
+                "tasks": [[list(done.new), done.label] for done in self.plugin.tasks],
+            }
         path = checkpoint.save_model(folder, model, task=task, about=about)
         taught = self.plugin is not None and bool(self.plugin.strategy.teachers) and task > 0
         parent = {"parent": f"{self._about['run_id']}-task-{task - 1}"} if taught else {}
-        known = {key: value for key, value in about.items() if key != "config"}
+        known = {key: value for key, value in about.items() if key not in ("config", "network")}
         self.trackers.artifact(path, f"{self._about['run_id']}-task-{task}", "model", {**known, **parent})
 
     def _results(self, status: str) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def test_export_copies_and_says_how_to_load(tmp_path: Path) -> None:
     _safetensors(source, {"task": 1})
     target = tmp_path / "deep" / "model.safetensors"
     result = call("export", run, "--task", 1, "--out", target)
-    assert result.exit_code == 0 and "load_file" in result.output
+    assert result.exit_code == 0 and "load_file" in result.output  # no network in its header
     assert target.read_bytes() == source.read_bytes() and read_metadata(target) == {"task": 1}
     result = call("export", run, "--task", 1, "--out", target)
     assert result.exit_code == 2 and "is there already" in result.stderr
