@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from lifelong_kd.config.nouns import NOUNS, registry_of
+from lifelong_kd.core.errors import nearest
 
-__all__ = ["listing", "page"]
+__all__ = ["listing", "page", "which_page"]
 
 
+_PYTHON_ONLY = {
+    "teacher": "a strategy makes it, or your own strategy does, from lifelong_kd.teacher.",
+    "knowledge": "a strategy's term has it, or your own strategy's does, from lifelong_kd.knowledge.",
+}
 _MARKS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
@@ -42,8 +47,30 @@ def page(noun: str, name: str) -> str:
     if common is not None:
         described = "\n".join(_option(o, {}) for o in fields_of(common).values() if o.name not in options)
         sections.append(f"Options of every {noun}:\n{described}")
-    sections.append("With its defaults:\n" + _indent(_example(noun, name, options)))
+    if noun in _PYTHON_ONLY:
+        sections.append(f"Used from Python, no key of a configuration: {_PYTHON_ONLY[noun]}")
+    else:
+        sections.append("In a configuration:\n" + _indent(_example(noun, name, options)))
     return "\n\n".join(section for section in sections if section)
+
+
+def which_page(word: str) -> str:
+    """What to call instead of ``show`` with one word.
+
+    >>> which_page("lwf")
+    '`show` takes a noun and a name: lifelong-kd show strategy lwf'
+    """
+    nouns = [noun for noun in NOUNS if word in registry_of(noun)]
+    if nouns:
+        return "`show` takes a noun and a name: " + " or ".join(f"lifelong-kd show {n} {word}" for n in nouns)
+    if word in NOUNS:
+        return f"`show` takes a noun and a name; `lifelong-kd list {word}` has the names"
+    names = [name for noun in NOUNS for name in registry_of(noun).names()]
+    hint = nearest(word, names)
+    suggestion = f" Did you mean {hint!r}?" if hint else ""
+    return (
+        f"`show` takes a noun and a name, and nothing is called {word!r}.{suggestion} See `lifelong-kd list`."
+    )
 
 
 def _common(noun: str) -> Any:
@@ -87,7 +114,10 @@ def _example(noun: str, name: str, options: Mapping[str, Any]) -> str:
     from lifelong_kd.config.dialect import dump_yaml
     from lifelong_kd.config.signature import REQUIRED
 
-    defaults = {o.name: "..." if o.default is REQUIRED else _plain(o.default) for o in options.values()}
+    defaults = {
+        o.name: _sample(o.annotation) if o.default is REQUIRED else _plain(o.default)
+        for o in options.values()
+    }
     component = {"name": name, **defaults}
     where: dict[str, dict[str, Any]] = {
         "head": {"model": {"name": "mlp", "head": component}},
@@ -97,6 +127,21 @@ def _example(noun: str, name: str, options: Mapping[str, Any]) -> str:
         "memory": {"strategy": {"name": "replay", "memory": component}},
     }
     return dump_yaml(where.get(noun, {noun: component})).rstrip()
+
+
+def _sample(annotation: Any) -> Any:
+    """A value that a required option of this type takes, so that the example is valid."""
+    from lifelong_kd.config.describe import component_of, literals
+    from lifelong_kd.config.nouns import shorthand_of
+
+    component = component_of(annotation)
+    if component is not None:
+        return 1.0 if float in shorthand_of(component.noun) else registry_of(component.noun).names()[0]
+    if get_origin(annotation) in (list, tuple):
+        return [_sample(part) for part in get_args(annotation) if part is not ...]
+    if names := literals(annotation):
+        return names[0]
+    return {int: 1, float: 1.0, bool: True}.get(annotation, "...")
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,8 @@ __all__ = ["main"]
 
 TRACEBACK = "LIFELONG_KD_TRACEBACK"
 STOPPED = 130
+# So many runs that are left out of a table are named one by one.
+FEW = 5
 
 _path = click.Path(path_type=Path)
 _imports = click.option(
@@ -92,24 +94,35 @@ def run(config: Path, overrides: tuple[str, ...], out: Path | None, imports: tup
 
     refuse_several_processes()
     loaded = load_config(config, overrides, imports=imports)
-    folder = out if out is not None else _unfinished_or_new(Path("runs") / loaded.name)
+    folder = out if out is not None else _same_or_new(Path("runs") / loaded.name, loaded.settings)
     _refuse_taken(folder)
     build(loaded).run(folder)
 
 
-def _unfinished_or_new(folder: Path) -> Path:
-    """The folder, with a number behind it if runs of this name have been finished before."""
+def _same_or_new(folder: Path, settings: dict[str, Any]) -> Path:
+    """The folder, numbered if it holds a finished run, or an unfinished one of other settings."""
     from lifelong_kd.comparison.read import state_of
 
     numbered, number = folder, 1
-    while state_of(numbered) == "finished":
+    while (state := state_of(numbered)) == "finished" or (
+        state == "unfinished" and not _has_settings(numbered, settings)
+    ):
         number += 1
         numbered = folder.with_name(f"{folder.name}-{number}")
     return numbered
 
 
+def _has_settings(folder: Path, settings: dict[str, Any]) -> bool:
+    from lifelong_kd.config.load import load_config
+
+    try:
+        return load_config(folder / "config.yaml").settings == settings
+    except BadCall:  # what can no longer be read is not what was asked for now
+        return False
+
+
 def _refuse_taken(folder: Path) -> None:
-    from lifelong_kd.comparison.read import state_of
+    from lifelong_kd.comparison.read import state_of, status_of
     from lifelong_kd.training.folder import RunFolder
 
     state = state_of(folder)
@@ -117,6 +130,12 @@ def _refuse_taken(folder: Path) -> None:
         raise BadCall(f"{folder} holds a finished run; give another --out, or a name=...")
     if state == "unfinished":
         RunFolder(folder).refuse_in_use()
+        if status_of(folder) == "failed":
+            raise BadCall(
+                f"{folder} holds a run that failed: `lifelong-kd resume {folder}` goes on with it, but"
+                " without a change of code or data it will fail the same way; else give another --out,"
+                " or remove the folder"
+            )
         raise BadCall(
             f"{folder} holds a run that is not finished: go on with it by `lifelong-kd resume {folder}`,"
             " or give another --out"
@@ -144,7 +163,7 @@ def sweep(
     """
     from lifelong_kd.config.build import refuse_several_processes
     from lifelong_kd.config.grid import parse_grid
-    from lifelong_kd.sweep import Job, plan, run_jobs
+    from lifelong_kd.sweep import Job, last_words, plan, run_jobs
 
     refuse_several_processes()
     study = out if out is not None else Path("runs") / f"sweep-{config.stem}"
@@ -156,7 +175,11 @@ def sweep(
     def report(job: Job, status: int, seconds: float) -> None:
         nonlocal ended
         ended += 1
-        word = "finished" if status == 0 else f"failed with exit status {status}, see {job.log}"
+        word = (
+            "finished"
+            if status == 0
+            else f"failed with exit status {status}: {last_words(job.log).rstrip('.')}; see {job.log}"
+        )
         click.echo(f"[{ended}/{len(todo)}] {job.name}: {word} ({seconds:.1f} s)")
 
     failed = run_jobs(planned, jobs, report)
@@ -207,20 +230,30 @@ def _echo_table(paths: Any, out: Path | None = None) -> None:
     from lifelong_kd.comparison.table import as_data, as_markdown, as_text
 
     records, unfinished = read_runs(paths)
-    for left in unfinished:
-        click.echo(f"left out: {left.folder}: {left.reason}", err=True)
+    _echo_left_out([(str(left.folder), left.reason) for left in unfinished])
     if not records:
         raise BadCall("none of these runs is finished, so there is nothing to compare")
     rows = group_runs(records)
-    for row in rows:
-        for folder in row.repeated:
-            click.echo(f"left out: {folder}: its seed and settings are there already", err=True)
+    _echo_left_out(
+        [(folder, "its seed and settings are there already") for row in rows for folder in row.repeated]
+    )
     click.echo(as_text(rows))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "compare.md").write_text(as_markdown(rows), encoding="utf-8")
         (out / "compare.json").write_text(json.dumps(as_data(rows), indent=2) + "\n", encoding="utf-8")
         click.echo(f"\nwritten: {out / 'compare.md'}, {out / 'compare.json'}")
+
+
+def _echo_left_out(left: list[tuple[str, str]]) -> None:
+    """Each folder and why, or a count of each reason where there are many."""
+    if len(left) <= FEW:
+        for folder, reason in left:
+            click.echo(f"left out: {folder}: {reason}", err=True)
+        return
+    reasons = [reason for _, reason in left]
+    counts = "; ".join(f"{reasons.count(reason)}: {reason}" for reason in dict.fromkeys(reasons))
+    click.echo(f"left out: {len(left)} runs ({counts})", err=True)
 
 
 @main.command()
@@ -233,7 +266,7 @@ def validate(
     config: Path, overrides: tuple[str, ...], data: bool, resolved: bool, imports: tuple[Path, ...]
 ) -> None:
     """Check a configuration, all of it at once; nothing is trained or written."""
-    from lifelong_kd.config.build import build, build_strategy, pick_device
+    from lifelong_kd.config.build import build, build_parts, pick_device
     from lifelong_kd.config.load import load_config
 
     loaded = load_config(config, overrides, imports=imports)
@@ -241,7 +274,7 @@ def validate(
     if data:
         build(loaded)
     else:
-        build_strategy(loaded)
+        build_parts(loaded)
     if resolved:
         click.echo(loaded.dump(), nl=False)
     else:
@@ -263,13 +296,15 @@ def list_components(noun: str | None, imports: tuple[Path, ...]) -> None:
 
 @main.command()
 @click.argument("noun")
-@click.argument("name")
+@click.argument("name", required=False)
 @_imports
-def show(noun: str, name: str, imports: tuple[Path, ...]) -> None:
+def show(noun: str, name: str | None, imports: tuple[Path, ...]) -> None:
     """Show one component: signature, paper, options with their defaults, an example."""
-    from lifelong_kd.catalogue import page
+    from lifelong_kd.catalogue import page, which_page
 
     _import(imports)
+    if name is None:
+        raise BadCall(which_page(noun))
     click.echo(page(noun, name))
 
 
@@ -283,13 +318,28 @@ def _import(imports: tuple[Path, ...]) -> None:
 @main.command()
 @click.argument("run", type=_path)
 @click.option(
-    "--task", type=click.IntRange(min=0), required=True, metavar="K", help="After which task, from 0."
+    "--task",
+    type=click.IntRange(min=0),
+    metavar="K",
+    help="After which task, from 0; the last one there is, if not given.",
 )
 @click.option("--out", type=_path, metavar="FILE", help="Where to; <run>-task_<K>.safetensors if not given.")
-def export(run: Path, task: int, out: Path | None) -> None:
+def export(run: Path, task: int | None, out: Path | None) -> None:
     """Copy the model as it was after task K, to use it elsewhere."""
     from lifelong_kd.export import export_model, how_to_load
 
+    if not run.is_dir():
+        raise BadCall(f"{run}: there is no such run folder")
+    if task is None:
+        task = _last_task(run)
     path = out if out is not None else Path(f"{run.resolve().name}-task_{task}.safetensors")
     export_model(run, task, path)
     click.echo(f"written: {path}\n\n{how_to_load(path)}")
+
+
+def _last_task(run: Path) -> int:
+    names = (file.stem.removeprefix("task_") for file in (run / "checkpoints").glob("task_*.safetensors"))
+    tasks = [int(name) for name in names if name.isdecimal()]
+    if not tasks:
+        raise BadCall(f"{run} has no model of any task")
+    return max(tasks)

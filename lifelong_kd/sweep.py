@@ -20,7 +20,7 @@ from lifelong_kd.config.grid import Cell
 from lifelong_kd.config.load import Config, load_config
 from lifelong_kd.core.errors import BadCall
 
-__all__ = ["Job", "plan", "run_jobs"]
+__all__ = ["Job", "last_words", "plan", "run_jobs"]
 
 # What the default name of a run says anyway.
 _NAMED = {"seed", "strategy", "strategy.name", "stream", "stream.name", "stream.scenario"}
@@ -86,6 +86,16 @@ def _same_run(config: Config, folder: Path) -> None:
             f"{folder} holds a run with other settings ({key}: {there.get(key)!r} there, {here.get(key)!r} here{more});"
             " give another --out, or remove that folder"
         )
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log, which is the error's sentence if the process could still write one."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return f"its log cannot be read: {error.strerror}"
+    written = [line.strip() for line in lines if line.strip()]
+    return written[-1].removeprefix("error: ")[:300] if written else "it wrote nothing"
 
 
 def run_jobs(jobs: Sequence[Job], slots: int, report: Callable[[Job, int, float], None]) -> list[Job]:
@@ -164,7 +174,9 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGTERM, stop)
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+        signal.signal(signal.SIGINT, interrupted)

@@ -14,7 +14,7 @@ import yaml
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.training.results import SCORES
 
-__all__ = ["RunRecord", "State", "Unfinished", "read_runs", "state_of"]
+__all__ = ["RunRecord", "State", "Unfinished", "read_runs", "state_of", "status_of"]
 
 State = Literal["free", "finished", "unfinished", "foreign"]
 
@@ -57,6 +57,16 @@ def state_of(folder: Path) -> State:
     return "free" if all(re.fullmatch(r"\.lock|\..+\.part", name) for name in left) else "foreign"
 
 
+def status_of(folder: Path) -> str | None:
+    """What run.json says of a run: running, finished, failed or interrupted; None if it says nothing."""
+    try:
+        about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    status = about.get("status") if isinstance(about, dict) else None
+    return str(status) if status is not None else None
+
+
 def read_runs(paths: Iterable[Path]) -> tuple[list[RunRecord], list[Unfinished]]:
     """The finished runs in run folders or in folders that contain run folders, each run once.
 
@@ -97,12 +107,15 @@ def _is_run(folder: Path) -> bool:
 def _read(folder: Path) -> RunRecord | Unfinished:
     path = folder / "results.json"
     if not path.is_file():
-        return Unfinished(folder, "it has no results.json yet")
+        told = status_of(folder)
+        reason = "it has no results.json yet"
+        return Unfinished(folder, reason if told in (None, "running") else f"its status is {told}")
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
         status = str(results["status"])
         if status != "finished":
-            return Unfinished(folder, f"its status is {status}")
+            # A run that fails writes so to run.json; its results stay those of the last task it finished.
+            return Unfinished(folder, f"its status is {status_of(folder) or status}")
         settings = _settings(folder / "config.yaml")
         return RunRecord(
             folder=folder,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lifelong_kd.config.make import make, make_options
 from lifelong_kd.config.nouns import registry_of
-from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.errors import BadCall, ConfigError, Problem
 
 if TYPE_CHECKING:
     from lifelong_kd.config.load import Config
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lifelong_kd.tracking.base import Tracker
     from lifelong_kd.training.experiment import Experiment
 
-__all__ = ["build", "build_strategy", "pick_device", "refuse_several_processes"]
+__all__ = ["build", "build_parts", "pick_device", "refuse_several_processes"]
 
 
 def build(config: Config) -> Experiment:
@@ -35,6 +35,12 @@ def build(config: Config) -> Experiment:
         >>> experiment = build(load_config("configs/split_digits/lwf.yaml"))  # doctest: +SKIP
         >>> results = experiment.run()  # doctest: +SKIP
     """
+    from lifelong_kd.config.load import Config
+
+    if not isinstance(config, Config):
+        raise BadCall(
+            f"build takes what load_config returns, not {type(config).__name__}: build(load_config(...))"
+        )
     refuse_several_processes()
     settings = config.settings
     device = pick_device(settings["device"])
@@ -44,10 +50,8 @@ def build(config: Config) -> Experiment:
     from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 
     seeds = Seeds(settings["seed"])
-    strategy = build_strategy(config)
-    optimizer = _optimizer(settings["optimizer"])
-    trackers = _trackers(settings["tracking"])
-    stream = _stream(settings["stream"], seeds)
+    strategy, optimizer, augment, trackers = build_parts(config)
+    stream = _stream(settings["stream"], augment, seeds)
     model, head = settings["model"], settings["model"]["head"]
     training = settings["training"]
     with seeds.default("init"):
@@ -73,9 +77,31 @@ def build(config: Config) -> Experiment:
     )
 
 
-def build_strategy(config: Config) -> Any:
-    """The strategy alone, which needs no data."""
-    return make("strategy", config.settings["strategy"])
+def build_parts(config: Config) -> tuple[Any, Callable[..., Any], list[Any], list[Tracker]]:
+    """Strategy, optimiser, augmentation and trackers, which need no data.
+
+    Raises:
+        BadCall: with everything that these components refuse.
+    """
+    settings = config.settings
+    refused: list[BadCall] = []
+    strategy = _collect(refused, lambda: make("strategy", settings["strategy"], key="strategy"))
+    optimizer = _collect(refused, lambda: _optimizer(settings["optimizer"]))
+    augment = _collect(refused, lambda: _transforms(settings["stream"]["augment"]))
+    trackers = _collect(refused, lambda: _trackers(settings["tracking"]))
+    if len(refused) == 1:
+        raise refused[0]
+    if refused:
+        raise ConfigError(Problem("", str(error)) for error in refused)
+    return strategy, optimizer, augment, trackers
+
+
+def _collect(refused: list[BadCall], build_part: Callable[[], Any]) -> Any:
+    try:
+        return build_part()
+    except BadCall as error:
+        refused.append(error)
+        return None
 
 
 def refuse_several_processes() -> None:
@@ -113,11 +139,18 @@ def pick_device(wanted: str) -> str:
     return wanted
 
 
-def _stream(settings: Mapping[str, Any], seeds: Seeds) -> Stream:
+def _transforms(settings: Sequence[Mapping[str, Any]]) -> list[Any]:
+    return [
+        make("transform", transform, key=f"stream.augment[{index}]")
+        for index, transform in enumerate(settings)
+    ]
+
+
+def _stream(settings: Mapping[str, Any], augment: list[Any], seeds: Seeds) -> Stream:
     from lifelong_kd.stream.build import build_stream
 
     root = Path(settings["root"]).expanduser() if settings["root"] is not None else None
-    source = make("stream", settings, root, seeds)
+    source = make("stream", settings, root, seeds, key="stream")
     return build_stream(
         settings["name"],
         source,
@@ -125,7 +158,7 @@ def _stream(settings: Mapping[str, Any], seeds: Seeds) -> Stream:
         experiences=settings["experiences"],
         class_order=settings["class_order"],
         validation=settings["validation"],
-        augment=[make("transform", transform) for transform in settings["augment"]],
+        augment=augment,
         normalize=settings["normalize"],
         in_memory=settings["in_memory"],
         seeds=seeds,
@@ -135,9 +168,8 @@ def _stream(settings: Mapping[str, Any], seeds: Seeds) -> Stream:
 def _optimizer(settings: Mapping[str, Any]) -> Callable[..., Any]:
     import torch
 
-    make(
-        "optimizer", settings, [torch.nn.Parameter(torch.zeros(1))]
-    )  # wrong options show now, not in training
+    # Wrong options show now, not in training.
+    make("optimizer", settings, [torch.nn.Parameter(torch.zeros(1))], key="optimizer")
     factory = registry_of("optimizer").get(settings["name"])
     return functools.partial(factory, **make_options("optimizer", settings))
 
@@ -149,4 +181,8 @@ def _trackers(settings: Mapping[str, Any]) -> list[Tracker]:
         {"name": "wandb", **settings["wandb"]},
         *settings["others"],
     ]
-    return [make("tracker", tracker) for tracker in named]
+    keys = ["", "tracking.console", "tracking.wandb", *range(len(settings["others"]))]
+    return [
+        make("tracker", tracker, key=key if isinstance(key, str) else f"tracking.others[{key}]")
+        for tracker, key in zip(named, keys, strict=True)
+    ]

@@ -48,6 +48,13 @@ def split_values(text: str) -> list[str]:
 def _range(text: str) -> list[str]:
     ends = re.fullmatch(r"(-?\d+)\.\.(-?\d+)", text)
     if ends is None:
+        # A path may have two dots ("../data"), and a text three.
+        if (
+            re.fullmatch(r"[^/\\\s'\"\[\]{}]*\.\.[^/\\\s'\"\[\]{}]*", text)
+            and text != ".."
+            and "..." not in text
+        ):
+            raise BadCall(f"found {text!r}, which is no range: its ends are whole numbers, as in 0..9")
         return [text]
     first, last = int(ends[1]), int(ends[2])
     if last < first:
@@ -76,7 +83,10 @@ def parse_grid(texts: Sequence[str]) -> list[Cell]:
             raise BadCall(f"found {text!r}, allowed: key=a,b,c such as seed=0..4")
         if key in axes:
             raise BadCall(f"the key {key} is given twice: write {key}=a,b,c")
-        axes[key] = split_values(values)
+        try:
+            axes[key] = split_values(values)
+        except BadCall as error:
+            raise BadCall(f"{key}: {error}") from None
         if len(axes[key]) > 1 and "" in axes[key]:
             raise BadCall(f"{text!r}: there is a comma with no value beside it")
         if len(set(axes[key])) < len(axes[key]):

@@ -59,16 +59,16 @@ class Config:
 
 def load_config(
     source: str | Path | Mapping[str, Any],
-    overrides: Sequence[str] | Mapping[str, object] = (),
+    overrides: str | Sequence[str] | Mapping[str, object] = (),
     *,
-    imports: Iterable[str | Path] = (),
+    imports: str | Path | Iterable[str | Path] = (),
 ) -> Config:
     """Read, override and check a configuration; nothing is built.
 
     Args:
         source: a YAML file, or the same as a mapping.
-        overrides: ``["training.epochs=3", "strategy=lwf"]``, values read as YAML; or a mapping from
-            dotted keys to values.
+        overrides: ``["training.epochs=3", "strategy=lwf"]``, values read as YAML; a single such
+            text; or a mapping from dotted keys to values.
         imports: further Python files to execute first, relative to the working directory.
 
     Returns:
@@ -90,14 +90,18 @@ def load_config(
         data, lines = read_yaml(path)
         shown, folder = str(path), path.resolve().parent
     for noun, name in _DEFAULTS.items():
-        if data.get(noun) is None:
+        given = data.get(noun)
+        if given is None:
             data[noun] = name
-    changes, problems = parse_overrides(overrides)
+        elif isinstance(given, Mapping) and "name" not in given:
+            data[noun] = {"name": name, **given}
+    before = _copied(data)
+    changes, problems = parse_overrides([overrides] if isinstance(overrides, str) else overrides)
     problems += apply_overrides(data, changes)
     checker = Checker()
-    settings = _resolve(
-        data, checker, [*_files(data.get("imports"), folder), *_files(list(imports), Path.cwd())]
-    )
+    further = [imports] if isinstance(imports, str | Path) else list(imports)
+    settings = _resolve(data, checker, [*_files(data.get("imports"), folder), *_files(further, Path.cwd())])
+    changes = _without_repeated_names(changes, before)
     problems += [_placed(problem, shown, lines, changes) for problem in checker.problems]
     if problems:
         raise ConfigError(problems)
@@ -163,12 +167,27 @@ def _placed(problem: Problem, shown: str, lines: Mapping[str, int], changes: Map
     return Problem(problem.key, problem.message, where, problem.hint)
 
 
+def _without_repeated_names(changes: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """``changes`` but for a name that a component had before, which leaves the file's options."""
+    return {key: value for key, value in changes.items() if not _same_name(key, value, before)}
+
+
+def _same_name(key: str, value: Any, before: Mapping[str, Any]) -> bool:
+    here: Any = before
+    for part in key.removesuffix(".name").split("."):
+        here = here.get(part) if isinstance(here, Mapping) else None
+    return isinstance(value, str) and isinstance(here, Mapping) and here.get("name") == value
+
+
 def _overridden(key: str, lines: Mapping[str, int], changes: Mapping[str, Any]) -> bool:
+    """Whether the command line changed ``key``, something above it, or made it by a key below it."""
     for changed, value in changes.items():
         part = changed.removesuffix(".name") if isinstance(value, str) else changed
-        if key in (changed, part) or (changed.startswith(f"{key}.") and key not in lines):
+        if key in (changed, part) or key.startswith((f"{part}.", f"{part}[")):
             return True
-        if key.startswith((f"{part}.", f"{part}[")):
-            # The name of a component that stays the same leaves the file's options in place.
-            return not isinstance(value, str) or key in changes or key not in lines
+        if changed.startswith(f"{key}.") and key not in lines:
+            return True
+        above = changed.rpartition(".")[0]
+        if key == f"{above}.name" and above not in lines:
+            return True  # a name is missed beside an option that was given
     return False

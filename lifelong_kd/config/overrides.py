@@ -68,8 +68,10 @@ def _set(data: dict[str, Any], path: list[str], value: Any) -> str | None:
         elif isinstance(inner, str):  # a component by its bare name
             inner = {"name": inner}
         elif not isinstance(inner, dict):
+            above = ".".join(path[:depth])
             return (
-                f"{'.'.join(path[:depth])} is {inner!r}, which has no keys of its own; give the whole value"
+                f"{above} is {inner!r}, which has no keys of its own; give the whole value, or"
+                f" a component's name beside it ({above}.name=...)"
             )
         here[part] = inner
         here = inner

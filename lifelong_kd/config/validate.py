@@ -95,12 +95,29 @@ class Checker:
             if name not in given and option.default is REQUIRED:
                 self.report(f"{prefix}{name}", f"is missing; allowed: {describe(option.annotation)}.")
                 continue
-            value = given.get(name, option.default)
-            if value is None and option.default is None:
+            value = _named(option, given[name]) if name in given else option.default
+            if (
+                isinstance(value, Mapping)
+                and "name" not in value
+                and self._unnamed(option, f"{prefix}{name}")
+            ) or (value is None and option.default is None):
                 resolved[name] = None
             else:
                 resolved[name] = self.value(option.annotation, value, f"{prefix}{name}")
         return resolved
+
+    def _unnamed(self, option: Option, key: str) -> bool:
+        """Report options without a name, if they stand for a component that is a plain value by default."""
+        noun = _noun_of(option.annotation)
+        if noun is None or option.default is REQUIRED:
+            return False
+        known = ", ".join(registry_of(noun).names())
+        self.report(
+            f"{key}.name",
+            f"is missing, and {key} is {found(option.default)} by default, which has no options;"
+            f" allowed: {known}.",
+        )
+        return True
 
     def value(self, annotation: Any, value: Any, key: str) -> Any:
         """``value`` as plain data, defaults inside it filled in; None and a problem if it does not fit."""
@@ -205,6 +222,27 @@ class Checker:
                 f"{called} takes {name!r} by position, from the framework; an option stands after a *.",
             )
         return dict.fromkeys(wrong)
+
+
+def _noun_of(annotation: Any) -> str | None:
+    """The noun whose component can stand for ``annotation`` itself or for one of its alternatives."""
+    component = component_of(annotation)
+    if component is not None:
+        return component.noun
+    if get_origin(annotation) not in (Annotated, Union, types.UnionType):
+        return None
+    return next((noun for part in get_args(annotation) if (noun := _noun_of(part))), None)
+
+
+def _named(option: Option, value: Any) -> Any:
+    """Options that were given without a name are those of the component that is the default."""
+    noun = _noun_of(option.annotation)
+    if noun is None or not isinstance(value, Mapping) or "name" in value:
+        return value
+    if isinstance(option.default, Mapping):
+        return {**option.default, **value}
+    is_name = isinstance(option.default, str) and option.default in registry_of(noun)
+    return {"name": option.default, **value} if is_name else value
 
 
 def _without(mapping: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:

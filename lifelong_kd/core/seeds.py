@@ -44,9 +44,14 @@ class Seeds:
 
         For code that takes no generator, such as the initialisation of a layer.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.derive(name))
+        # Not torch.manual_seed, which would seed the generators of every GPU as well and leave them so.
+        default = torch.default_generator
+        before = default.get_state()
+        default.manual_seed(self.derive(name))
+        try:
             yield
+        finally:
+            default.set_state(before)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {name: generator.get_state() for name, generator in self._generators.items()}

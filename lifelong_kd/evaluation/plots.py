@@ -174,5 +174,5 @@ def plot_confusion(
     figure, axes = new_figure(height + 1.2, height)
     heat(figure, axes, shares, [[str(int(v)) for v in row] for row in counts], "share of the true class (%)")
     set_ticks(axes, labels, labels)
-    axes.set(title=title, xlabel="predicted class", ylabel="true class")
+    axes.set(title=title, xlabel="predicted class (numbers: samples)", ylabel="true class")
     return save(figure, path)

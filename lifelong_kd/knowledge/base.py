@@ -20,6 +20,9 @@ class Knowledge(ABC):
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
     """What a teacher has to offer for this knowledge."""
 
+    skips_unknown: ClassVar[bool] = False
+    """Whether columns of the teacher that are NaN, because it did not have them yet, are left out."""
+
     @abstractmethod
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         """The loss of each sample.

@@ -24,7 +24,7 @@ shorthand = (int,)
 """A plain number stands for a memory of that many samples in total, of the strategy's usual kind."""
 
 
-def as_memory(value: object, kind: Literal["reservoir", "herding"]) -> Memory:
+def as_memory(value: object, kind: Literal["reservoir", "herding"] = "reservoir") -> Memory:
     """The memory that ``value`` stands for: a memory itself, or a number of samples kept in total."""
     from lifelong_kd.memory.base import Memory
     from lifelong_kd.memory.exemplars import Herding

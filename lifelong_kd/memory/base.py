@@ -40,6 +40,13 @@ class Memory(ABC):
         """Bytes held by the samples and everything stored with them."""
         return sum(field.numel() * field.element_size() for field in self.samples.values())
 
+    def check(self, classes: int) -> None:
+        """Refuse a budget that cannot serve ``classes`` classes, before anything is trained.
+
+        Raises:
+            BadCall: saying what would do.
+        """
+
     def observe(self, batch: Batch, logits: Tensor, generator: torch.Generator) -> None:
         """Take notice of a training batch after its step; for memories that choose as the data pass by."""
 

@@ -73,17 +73,20 @@ class _Exemplars(Memory):
             raise RuntimeError("a memory has a total or a budget per class")
         return self.total // classes
 
+    def check(self, classes: int) -> None:
+        if self.quota(classes) == 0:
+            raise BadCall(
+                f"a memory of {self.total} exemplars in total has none left for each of {classes} classes:"
+                f" give it at least {classes}"
+            )
+
     @abstractmethod
     def choose(self, features: Tensor, count: int, generator: torch.Generator) -> Tensor:
         """Positions of the samples to keep of one class, best first."""
 
     def consolidate(self, task: Task, data: TaskData, describe: Describe, generator: torch.Generator) -> None:
+        self.check(len(task.seen))
         quota = self.quota(len(task.seen))
-        if quota == 0:
-            raise BadCall(
-                f"a memory of {self.total} exemplars in total has none left for each of the {len(task.seen)} classes"
-                f" seen after task {task.index}: give it at least as many as the stream has classes"
-            )
         # A domain-incremental task brings new samples of old classes: a class's share is then split over its tasks.
         kept = [
             self._shrunk(number, column, quota // groups_of(task, column))

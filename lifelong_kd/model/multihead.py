@@ -13,8 +13,8 @@ from lifelong_kd.model.head import Head, fresh_rows, with_rows
 
 __all__ = ["ABSENT", "MultiHead", "multihead"]
 
-ABSENT = -1e4
-"""The logit of a column below ``width`` that no head has: finite in every precision, and 0 after a softmax."""
+ABSENT = -8192.0
+"""The logit of a column below ``width`` that no head has: exact in every precision, and 0 after a softmax."""
 
 
 def multihead(feature_size: int, classes: int, *, bias: bool = True) -> MultiHead:

@@ -16,7 +16,7 @@ The training loop calls, in this order::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -86,6 +86,7 @@ class Strategy:
         self.parts: dict[str, Part] = {}
         self._task: Task | None = None
         self._data: TaskData | None = None
+        self._learning = False
         self._seeds = Seeds(0)
         self._forward: Forward | None = None
         self._device = torch.device("cpu")
@@ -106,12 +107,35 @@ class Strategy:
         if self.train_on == "new_and_memory":
             if self.memory is None:
                 raise BadCall("train_on='new_and_memory' needs a memory")
+            if self.memory.chooses == "step":
+                raise BadCall(
+                    "a memory that takes samples as they pass by would take its own exemplars again from a training set"
+                    " that they have joined; use 'herding' or 'balanced'"
+                )
             if self.task_loss.over == "new" and self.task_loss.kind == "ce":
                 raise BadCall(
                     "cross-entropy over 'new' classes cannot score exemplars of old classes; use 'seen' or 'all'"
                 )
         if self.classifier is not None and self.memory is None:
             raise BadCall("the nearest-mean classifier needs a memory of exemplars")
+
+    def check_stream(self, tasks: Sequence[Sequence[int]]) -> None:
+        """Refuse a stream that the strategy would fail on half-way, such as one with more tasks than weights.
+
+        Args:
+            tasks: the classes of each task, as far as they are known beforehand.
+
+        Raises:
+            BadCall: saying what does not fit.
+        """
+        seen: set[int] = set()
+        for index, classes in enumerate(tasks):
+            moment = Moment(task=index, old=len(seen), new=len(classes), batch=1)
+            for weight in (self.task_weight, *(term.weight for term in self.terms.values())):
+                weight(moment)
+            seen |= set(classes)
+        if self.memory is not None and self.memory.chooses == "task":
+            self.memory.check(len(seen))
 
     @property
     def teachers(self) -> dict[str, Teacher]:
@@ -148,6 +172,7 @@ class Strategy:
         """Told when the data of a task are there and the head has grown, before the first step."""
         self._task = task
         self._data = data
+        self._learning = True
 
     def lesson(
         self,
@@ -229,6 +254,7 @@ class Strategy:
 
     def end_task(self, model: nn.Module, describe: Describe) -> None:
         """Told when a task has been learned: the memory chooses, the teachers look at the student."""
+        self._learning = False
         if self.memory is not None and self.memory.chooses == "task":
 
             def described(raw: Tensor) -> tuple[Tensor, Tensor]:
@@ -243,7 +269,8 @@ class Strategy:
 
     def predict(self, logits: Tensor, features: Callable[[], Tensor]) -> Tensor:
         """Scores of shape (batch, columns), the largest of which is the prediction."""
-        if self.classifier is None or not self.classifier.ready:
+        # Inside a task the means are those of the student before it, and its classes have none yet.
+        if self.classifier is None or not self.classifier.ready or self._learning:
             return logits
         return self.classifier.scores(features(), logits.shape[1])
 

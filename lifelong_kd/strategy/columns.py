@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lifelong_kd.core.types import Task
 
-__all__ = ["Over", "groups", "pick", "within"]
+__all__ = ["Over", "groups", "member", "pick", "within"]
 
 Over = Literal["old", "new", "seen", "all", "per_task"]
 """Classes compared by a term: of earlier tasks, of this one, of both, all columns, or each earlier task alone."""
@@ -50,7 +50,20 @@ def groups(task: Task, over: Over, width: int) -> list[tuple[int, ...]]:
 
 def within(label: Tensor, task: Task, width: int) -> Tensor:
     """For each sample which columns belong to its task: bool, shape (batch, width)."""
-    mask = torch.zeros(max(task.by_label) + 1, width, dtype=torch.bool)
-    for number, classes in task.by_label.items():
+    return _table(tuple(sorted(task.by_label.items())), width, label.device)[label]
+
+
+@lru_cache(maxsize=256)
+def _table(by_label: tuple[tuple[int, tuple[int, ...]], ...], width: int, device: torch.device) -> Tensor:
+    mask = torch.zeros(by_label[-1][0] + 1, width, dtype=torch.bool)
+    for number, classes in by_label:
         mask[number, list(classes)] = True
-    return mask.to(label.device)[label]
+    return mask.to(device)
+
+
+@lru_cache(maxsize=256)
+def member(classes: tuple[int, ...], width: int, device: torch.device) -> Tensor:
+    """Which of ``width`` columns are among ``classes``: bool, shape (width,)."""
+    mask = torch.zeros(width, dtype=torch.bool)
+    mask[list(classes)] = True
+    return mask.to(device)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import Task
-from lifelong_kd.strategy.columns import pick, within
+from lifelong_kd.strategy.columns import member, pick, within
 
 __all__ = ["Classes", "TaskLoss"]
 
@@ -74,8 +74,7 @@ class TaskLoss:
         first = classes[0]
         if classes == tuple(range(first, classes[-1] + 1)):
             return F.cross_entropy(pick(logits, classes), y - first if first else y)
-        mask = torch.zeros(width, dtype=torch.bool, device=logits.device)
-        mask[list(classes)] = True
+        mask = member(classes, width, logits.device)
         return self._masked(logits, y, mask.expand(len(logits), -1))
 
     def _masked(self, logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:

@@ -62,6 +62,11 @@ class Distill(Term):
                 f"{type(knowledge).__name__} needs {sorted(missing)}, which {type(teacher).__name__} does not offer;"
                 f" it offers {sorted(teacher.offers)}"
             )
+        if "logits" in teacher.needs_fields and not knowledge.skips_unknown:
+            raise BadCall(
+                f"{type(knowledge).__name__} needs every column, but logits stored earlier lack those of later classes;"
+                " use a knowledge that leaves them out, such as mse"
+            )
         if source not in teacher.sources:
             raise BadCall(
                 f"{type(teacher).__name__} cannot teach on {source!r}; it can on {sorted(teacher.sources)}"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from avalanche.benchmarks.utils.classification_dataset import TaskAwareSupervisedClassificationDataset
+from avalanche.benchmarks.utils.classification_dataset import (
+    TaskAwareSupervisedClassificationDataset,
+    _make_taskaware_classification_dataset,
+)
 from avalanche.benchmarks.utils.flat_data import ConstantSequence
 from avalanche.benchmarks.utils.transform_groups import TransformGroups
 from torch import Tensor
@@ -15,7 +18,7 @@ from lifelong_kd.stream.part import Part
 from lifelong_kd.stream.store import TensorStore
 from lifelong_kd.stream.transform import Pipeline
 
-__all__ = ["PipelineGroups", "part_dataset", "tensor_dataset"]
+__all__ = ["PipelineGroups", "part_dataset", "task_aware", "tensor_dataset"]
 
 
 class _View:
@@ -37,6 +40,7 @@ class PipelineGroups(TransformGroups):
         super().__init__(
             {"train": _View(pipeline, True), "eval": _View(pipeline, False)}, current_group=current_group
         )
+        self.pipeline = pipeline
         self._made = dict(self.transform_groups)
 
     @property
@@ -74,6 +78,13 @@ def tensor_dataset(raw: Tensor, targets: Tensor, labels: Tensor, transforms: Pip
     # Each part has one task label; the inverse of their concatenation brings the samples back into their order.
     order = torch.cat(positions).argsort().tolist() if len(parts) > 1 else None
     return _dataset(parts, order, transforms, "train")
+
+
+def task_aware(dataset: Any, label: int) -> Any:
+    """An Avalanche data set whose items end with a task label: itself, or a copy whose samples all have ``label``."""
+    if "targets_task_labels" in getattr(dataset, "_data_attributes", {}):
+        return dataset
+    return _make_taskaware_classification_dataset(dataset, task_labels=label)
 
 
 def _dataset(parts: list[Part], order: list[int] | None, transforms: Pipeline | None, group: str) -> Any:

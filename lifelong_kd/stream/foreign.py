@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from avalanche.benchmarks.scenarios.deprecated.classification_scenario import GenericCLScenario
-from avalanche.benchmarks.utils.classification_dataset import _make_taskaware_classification_dataset
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
@@ -16,6 +15,7 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.stream.attribute import attribute_values
 from lifelong_kd.stream.benchmark import make_benchmark
+from lifelong_kd.stream.dataset import task_aware
 from lifelong_kd.stream.stream import Stream, StreamTask
 from lifelong_kd.stream.validation import held_out
 
@@ -46,14 +46,23 @@ def wrap_benchmark(
                 f"stream {name!r} returned {type(benchmark).__name__}: it must return a Source or an Avalanche"
                 " benchmark with train_stream and test_stream"
             )
-    train = [_task_aware(experience) for experience in benchmark.train_stream]
+    train = [
+        task_aware(experience.dataset, int(getattr(experience, "task_label", 0)))
+        for experience in benchmark.train_stream
+    ]
     datasets = {
         "train": train,
-        "test": [_task_aware(experience).eval() for experience in benchmark.test_stream],
+        "test": [
+            task_aware(experience.dataset, int(getattr(experience, "task_label", 0))).eval()
+            for experience in benchmark.test_stream
+        ],
     }
     valid = getattr(benchmark, "valid_stream", None)
     if valid is not None:
-        datasets["valid"] = [_task_aware(experience).eval() for experience in valid]
+        datasets["valid"] = [
+            task_aware(experience.dataset, int(getattr(experience, "task_label", 0))).eval()
+            for experience in valid
+        ]
     for split, of_split in datasets.items():
         if len(of_split) != len(train):
             raise BadCall(
@@ -84,15 +93,6 @@ def wrap_benchmark(
         transforms=None,
         parts=None,
         digest=_digest(datasets),
-    )
-
-
-def _task_aware(experience: Any) -> Any:
-    dataset = experience.dataset
-    if "targets_task_labels" in getattr(dataset, "_data_attributes", {}):
-        return dataset
-    return _make_taskaware_classification_dataset(
-        dataset, task_labels=int(getattr(experience, "task_label", 0))
     )
 
 

@@ -13,21 +13,23 @@ from torch import Tensor
 from lifelong_kd.stream.attribute import attribute_values, index_array
 from lifelong_kd.stream.dataset import PipelineGroups
 from lifelong_kd.stream.part import Part
+from lifelong_kd.stream.transform import Pipeline
 
 __all__ = ["resolve"]
 
 
-def resolve(dataset: Any) -> tuple[list[Part], Tensor, Tensor] | None:
+def resolve(dataset: Any, pipeline: Pipeline | None = None) -> tuple[list[Part], Tensor, Tensor] | None:
     """Where each sample of ``dataset`` is: ``(parts, part_of, row_in_part)``.
 
     ``part_of`` says for each sample which of ``parts`` it is in and ``row_in_part`` at which position, both int64
     (samples,). Subsets and concatenations are followed. ``None`` if that would not give the same samples: a leaf is no
-    part, a transform other than the pipeline's is on the way, or targets or task labels were replaced.
+    part, a transform other than the pipeline's is on the way, or targets or task labels were replaced. If ``pipeline``
+    is given, samples that have another one are not found either.
     """
     if not isinstance(dataset, AvalancheDataset):
         return None
     parts: list[Part] = []
-    found = _walk(dataset._flat_data, parts, under=None)
+    found = _walk(dataset._flat_data, parts, under=None, pipeline=pipeline)
     if found is None:
         return None
     part_of, row = found
@@ -48,11 +50,15 @@ def _pick(values: list[np.ndarray], part_of: np.ndarray, row: np.ndarray) -> np.
     return cast(np.ndarray, whole[starts[part_of] + row])
 
 
-def _walk(node: Any, parts: list[Part], under: Any) -> tuple[np.ndarray, np.ndarray] | None:
+def _walk(
+    node: Any, parts: list[Part], under: Any, pipeline: Pipeline | None
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Part and position of every sample below ``node``; parts met for the first time are added to ``parts``."""
     if isinstance(node, Part):
         # A raw sample means what the pipeline makes of it only directly below the pipeline's own groups.
         if not isinstance(under, PipelineGroups) or not under.intact:
+            return None
+        if pipeline is not None and under.pipeline is not pipeline:
             return None
         number = next((k for k, part in enumerate(parts) if part is node), len(parts))
         if number == len(parts):
@@ -67,7 +73,7 @@ def _walk(node: Any, parts: list[Part], under: Any) -> tuple[np.ndarray, np.ndar
         if under is not None:  # views of views: not what one pass of a pipeline makes
             return None
         under = groups
-    pieces = [_walk(child, parts, under) for child in node._datasets]
+    pieces = [_walk(child, parts, under, pipeline) for child in node._datasets]
     if any(piece is None for piece in pieces):
         return None
     empty = np.empty(0, dtype=np.int64)

@@ -89,12 +89,15 @@ def _check_experience(stream: Stream, experience: Any, where: str, task: Any) ->
 
 
 def _check_disjoint(streams: dict[str, list[Any]]) -> None:
-    """By content, a few samples of each task: no training sample may be a validation sample."""
-    for train, validation in zip(streams["train"], streams["validation"], strict=False):
-        plain = {train.dataset.eval()[i][0].numpy().tobytes() for i in range(len(train.dataset))}
-        held = [validation.dataset.eval()[i][0].numpy().tobytes() for i in range(len(validation.dataset))]
-        shared = sum(sample in plain for sample in held)
-        # Real data sets hold a few exact duplicates; a split that leaks shares most of its samples.
-        expect(
-            shared <= 0.05 * len(held), f"{shared} of {len(held)} validation samples are training samples too"
-        )
+    """By content: no training sample may be a validation or a test sample of its task."""
+    for name in ("validation", "test"):
+        for train, held in zip(streams["train"], streams[name], strict=False):
+            _check_pair(train, held, name)
+
+
+def _check_pair(train: Any, other: Any, name: str) -> None:
+    plain = {train.dataset.eval()[i][0].numpy().tobytes() for i in range(len(train.dataset))}
+    held = [other.dataset.eval()[i][0].numpy().tobytes() for i in range(len(other.dataset))]
+    shared = sum(sample in plain for sample in held)
+    # Real data sets hold a few exact duplicates; a split that leaks shares most of its samples.
+    expect(shared <= 0.05 * len(held), f"{shared} of {len(held)} {name} samples are training samples too")

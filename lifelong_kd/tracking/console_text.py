@@ -118,9 +118,11 @@ def score_lines(scores: Mapping[str, Value], last: TaskRow | None) -> list[tuple
             lines.append(
                 (label, f"{percent(value):>7} %" if isinstance(value, float | int) else f"{MISSING:>7}")
             )
-    accuracies = [f"{100.0 * value:.1f}" for _, value in (last.by_task() if last else [])]
+    # Tasks still to come have an accuracy too, but not one that anybody trained for.
+    learned = [value for task, value in (last.by_task() if last else []) if last and task <= last.task]
+    accuracies = [f"{100.0 * value:.1f}" for value in learned]
     room = (WIDTH - LABEL - 2) // 6
     for start in range(0, len(accuracies), room):
-        label = "accuracy on each task, %" if start == 0 else ""
+        label = "accuracy on tasks learned, %" if start == 0 else ""
         lines.append((label, "".join(f"{text:>6}" for text in accuracies[start : start + room]).rstrip()))
     return lines

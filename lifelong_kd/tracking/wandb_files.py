@@ -27,11 +27,13 @@ def sync_command(run: RunInfo, left: Path | None) -> str | None:
     """The command that uploads the run's offline parts that are not uploaded yet, and ``left``; or ``None``.
 
     ``left`` is the present part, unless the server has all of it. The parts are in the order they were made
-    in: they have one id, and each goes on where the one before ends.
+    in: they have one id, and each goes on where the one before ends. A part whose process was killed before the SDK
+    had written anything is left out.
     """
     name = None if left is None else left.name
     parts = [part for part in fragments(run) if part.name.startswith("offline-") or part.name == name]
-    paths = [shlex.quote(short(part)) for part in parts if not any(part.glob("*.synced"))]
+    begun = [part for part in parts if any(part.glob("*.wandb")) and not any(part.glob("*.synced"))]
+    paths = [shlex.quote(short(part)) for part in begun]
     return " ".join(["wandb", "sync", *paths]) if paths else None
 
 

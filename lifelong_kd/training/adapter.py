@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, cast
 
@@ -9,6 +10,7 @@ import torch
 from avalanche.models import MultiHeadClassifier, MultiTaskModule
 from torch import Tensor, nn
 
+from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch
 from lifelong_kd.model.freeze import unwrapped
 from lifelong_kd.model.network import Network
@@ -35,13 +37,42 @@ class Template(Protocol):
     _criterion: Any
 
 
-PER_SAMPLE = ("torch.nn.modules.", "lifelong_kd.model.", "avalanche.models.")
-"""Where the modules live of which we know that, BatchNorm aside, they look at each sample by itself."""
+def grow_head(model: nn.Module, classes: Sequence[int], label: int, seeds: Seeds, index: int) -> None:
+    """Let the head of a network of ours grow for task ``index``; its new rows come from a generator of their own."""
+    grow = getattr(model, "grow", None)
+    if callable(grow):
+        with seeds.default(f"head/{index}"):
+            grow(classes, label)
+
+
+PER_SAMPLE = (
+    nn.Linear,
+    nn.modules.conv._ConvNd,
+    nn.modules.pooling._MaxPoolNd,
+    nn.modules.pooling._AvgPoolNd,
+    nn.modules.pooling._AdaptiveAvgPoolNd,
+    nn.modules.dropout._DropoutNd,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.Flatten,
+    nn.Identity,
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Sequential,
+    nn.ModuleList,
+    nn.ModuleDict,
+    nn.ParameterDict,
+)
+"""Layers that look at each sample by itself; of others we do not know."""
 
 
 def _per_sample(module: nn.Module) -> bool:
-    known = type(module).__module__.startswith(PER_SAMPLE)
-    return known and not isinstance(module, nn.modules.batchnorm._BatchNorm)
+    ours = type(module).__module__.startswith("lifelong_kd.model.")
+    return ours or type(module).__module__ == "avalanche.models.simple_mlp" or isinstance(module, PER_SAMPLE)
 
 
 class Adapter:
@@ -133,14 +164,8 @@ class Adapter:
         try:
             with torch.no_grad(), self.precision():
                 features = penultimate(model, x)
-                logits = model.head(features) if isinstance(model, Network) else self._any_logits(model, x)
+                logits = model.head(features) if isinstance(model, Network) else model(x)
         finally:
             for module, mode in modes.items():
                 module.training = mode
         return logits.float(), features.float()
-
-    def _any_logits(self, model: nn.Module, x: Tensor) -> Tensor:
-        if isinstance(model, MultiTaskModule):
-            label = torch.full((len(x),), int(self.template.experience.task_label), device=x.device)
-            return cast(Tensor, model(x, label))
-        return cast(Tensor, model(x))

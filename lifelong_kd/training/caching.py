@@ -45,7 +45,8 @@ def fill_caches(engine: EngineMixin, strategy: Strategy) -> int:
         if isinstance(teacher, Snapshot) and teacher.module is not None:
             view = f"mean {engine.pipeline.mean} std {engine.pipeline.std}"
             key = CacheKey(digest(teacher.module), _samples(loader), view)
-            teacher.cache = OutputCache.fill(key, len(loader.data), _asking(teacher, loader))
+            if teacher.cache is None or teacher.cache.key != key:
+                teacher.cache = OutputCache.fill(key, len(loader.data), _asking(teacher, loader))
             teacher.checking = mode == "check"
             filled += 1
     return filled

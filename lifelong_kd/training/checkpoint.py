@@ -96,10 +96,14 @@ def load_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, state: Ma
     """Take back what :func:`optimizer_state` gave."""
     parameters = dict(model.named_parameters())
     optimizer.state.clear()
+    # A fused step on a GPU wants even its counter there; otherwise a counter belongs on the CPU.
+    fused = any(group.get("fused") for group in state["groups"])
     for name, values in state["state"].items():
         parameter = parameters[name]
         optimizer.state[parameter] = {
-            key: value.to(parameter.device) if isinstance(value, torch.Tensor) and value.dim() else value
+            key: value.to(parameter.device)
+            if isinstance(value, torch.Tensor) and (value.dim() or fused)
+            else value
             for key, value in values.items()
         }
     for group, values in zip(optimizer.param_groups, state["groups"], strict=True):

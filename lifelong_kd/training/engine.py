@@ -25,12 +25,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
+from avalanche.models import MultiTaskModule
 from avalanche.models.utils import avalanche_forward
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.model.network import Network
 from lifelong_kd.stream.resolve import resolve
 from lifelong_kd.stream.transform import Pipeline
 from lifelong_kd.training.loader import BatchLoader
@@ -82,8 +84,11 @@ class EngineMixin:
             precision: ``float32`` or ``bf16``.
 
         Raises:
-            BadCall: if gradients are to be clipped and the strategy changes the weights by itself.
+            BadCall: if gradients are to be clipped and the strategy changes the weights by itself, or a model that
+                needs task labels is to be compiled.
         """
+        if options.compile and isinstance(self.model, MultiTaskModule):
+            raise BadCall("a model that needs task labels cannot be compiled: set training.compile to false")
         if options.grad_clip is not None and self.own_steps:
             raise BadCall(
                 f"{type(self).__name__} changes the weights by itself: set training.grad_clip to null"
@@ -103,7 +108,7 @@ class EngineMixin:
 
     def part_data(self, dataset: Any) -> PartData | None:
         """The data set's samples by the batch, or ``None`` if they are not held by one of our stores."""
-        found = resolve(dataset) if self.pipeline is not None else None
+        found = resolve(dataset, self.pipeline) if self.pipeline is not None else None
         if found is None or self.pipeline is None:
             return None
         return PartData(*found, self.pipeline, self.device)
@@ -173,17 +178,23 @@ class EngineMixin:
 
     def forward(self) -> Any:
         template = cast(Any, self)
-        model: Callable[..., Any] = self.model
-        if self.options.compile and self.is_training:
-            if self._compiled is None or self._compiled_for is not self.model:
-                self._compiled, self._compiled_for = torch.compile(self.model), self.model
-            model = self._compiled
         with self.precision_context():
-            if hasattr(self.experience, "task_labels") and model is self.model:
+            if self.options.compile and self.is_training:
+                output = self._compiled_forward(template.mb_x)
+            elif hasattr(self.experience, "task_labels"):
                 output = avalanche_forward(self.model, template.mb_x, template.mb_task_id)
             else:
-                output = model(template.mb_x)
+                output = self.model(template.mb_x)
         return output.float() if self.bf16 else output
+
+    def _compiled_forward(self, x: Tensor) -> Any:
+        # A head that grows would be compiled anew for every width, and after a few of them no more.
+        network = self.model if isinstance(self.model, Network) else None
+        part = network.backbone if network is not None else self.model
+        if self._compiled is None or self._compiled_for is not part:
+            self._compiled, self._compiled_for = torch.compile(part), part
+        said = self._compiled(x)
+        return network.head(said) if network is not None else said
 
     def criterion(self) -> Tensor:
         if self.is_training:

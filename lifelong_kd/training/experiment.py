@@ -100,11 +100,10 @@ class Experiment:
             step=self._progress,
         )
         self.make_optimizer = optimizer
-        pristine = copy.deepcopy(network)
-        place_data(stream, self.device)
-        network = network.to(self.device)
         if training.channels_last:
             network = network.to(memory_format=torch.channels_last)
+        pristine = copy.deepcopy(network)
+        network = network.to(self.device)
         common: dict[str, Any] = {
             "model": network,
             "optimizer": optimizer(network.parameters()),
@@ -117,10 +116,17 @@ class Experiment:
         self.plugin: DistillationPlugin | None = None
         self.state: RunState | None = None
         if isinstance(strategy, Strategy):
+            strategy.check_stream([task.classes for task in stream.tasks])
             self.plugin = DistillationPlugin(strategy, scenario=stream.scenario, seeds=seeds)
             self.engine: Any = Engine(criterion=nn.CrossEntropyLoss(), plugins=[self.plugin], **common)
             self.plugin.attach(self.engine)
+            place_data(stream, self.device)
             self.state = RunState(self.engine, self.plugin, seeds, self.ledger, pristine)
+        elif not isinstance(strategy, AvalancheStrategy):
+            raise BadCall(
+                "a strategy's function has to return a lifelong_kd.strategy.base.Strategy;"
+                f" this one returned {type(strategy).__name__}"
+            )
         else:
             # Networks of its own, such as a generator, start from the run's seed.
             with seeds.default("init/avalanche"):
@@ -260,7 +266,8 @@ class Experiment:
     def _learn(self, folder: RunFolder, task: int) -> None:
         self._task = task
         self._steps_of_task = 0
-        self._seconds = time.perf_counter()
+        if not self.engine.first_epoch:
+            self.ledger.task_seconds = 0.0
         self.engine.on_start = self._start_of_epochs
         self.engine.on_epoch = lambda epoch: self._end_of_epoch(folder, task, epoch)
         self.engine.train(
@@ -274,7 +281,7 @@ class Experiment:
         self._epoch = 0
         entry = self.evaluator.after_task(task, self.ledger)
         self._tick("evaluation")
-        entry["seconds"] = time.perf_counter() - self._seconds
+        entry["seconds"] = self.ledger.task_seconds
         step = self._step()
         self.trackers.log(logged(entry, self.ledger), "task", step)
         self._lines(folder)
@@ -358,6 +365,7 @@ class Experiment:
     def _tick(self, what: str) -> None:
         now = time.perf_counter()
         self.ledger.seconds[what] += now - self._mark
+        self.ledger.task_seconds += now - self._mark
         self._mark = now
         if self.plugin is not None:
             self.ledger.seconds["teaching"] = self.plugin.adapter.teaching.read()

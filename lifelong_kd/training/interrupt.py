@@ -30,7 +30,7 @@ def interruptible(advice: str) -> Iterator[None]:
     Batch systems and container hosts send SIGTERM before they kill; without a handler the process would end at once,
     with the tracker's last second unwritten. Only the main thread can set a handler.
     """
-    previous = None
+    previous = interrupted = None
     main = threading.current_thread() is threading.main_thread()
     if main:
 
@@ -38,6 +38,7 @@ def interruptible(advice: str) -> Iterator[None]:
             raise _Terminated
 
         previous = signal.signal(signal.SIGTERM, stop)
+        interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
@@ -47,3 +48,4 @@ def interruptible(advice: str) -> Iterator[None]:
     finally:
         if main:
             signal.signal(signal.SIGTERM, previous)
+            signal.signal(signal.SIGINT, interrupted)

@@ -26,8 +26,14 @@ def sgd(
         weight_decay: factor of the L2 penalty.
         nesterov: whether the gradient is taken one step ahead.
     """
+    # Torch's fused step cannot take a parameter without momentum beside others with it, such as a head that has grown.
     return torch.optim.SGD(
-        parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
+        parameters,
+        lr=lr,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        nesterov=nesterov,
+        fused=momentum == 0,
     )
 
 

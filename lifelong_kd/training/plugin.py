@@ -14,9 +14,9 @@ from lifelong_kd.core.types import Batch, Scenario, Task, TaskData
 from lifelong_kd.strategy import registry as strategies
 from lifelong_kd.strategy.base import Part, Strategy
 from lifelong_kd.strategy.lesson import Lesson, Source
-from lifelong_kd.stream.dataset import tensor_dataset
+from lifelong_kd.stream.dataset import task_aware, tensor_dataset
 from lifelong_kd.teacher.base import Teacher
-from lifelong_kd.training.adapter import Adapter, Template
+from lifelong_kd.training.adapter import Adapter, Template, grow_head
 from lifelong_kd.training.task_data import ForeignData
 
 __all__ = ["DistillationPlugin", "plugin"]
@@ -97,7 +97,10 @@ class DistillationPlugin(SupervisedPlugin):
 
     def next_task(self, experience: Any) -> Task:
         """The task that ``experience`` is, after those before it."""
-        label = int(experience.task_labels[0]) if hasattr(experience, "task_labels") else 0
+        labels = sorted({int(label) for label in getattr(experience, "task_labels", (0,))})
+        if len(labels) != 1:
+            raise BadCall(f"an experience is one task with one label; this one has the labels {labels}")
+        label = labels[0]
         classes = tuple(sorted(int(column) for column in experience.classes_in_this_experience))
         by_label = dict(self.tasks[-1].by_label) if self.tasks else {}
         by_label[label] = tuple(sorted({*by_label.get(label, ()), *classes}))
@@ -126,10 +129,7 @@ class DistillationPlugin(SupervisedPlugin):
         task = self.next_task(experience)
         self.tasks.append(task)
         self._earlier.append(experience)
-        grow = getattr(model, "grow", None)
-        if callable(grow):
-            with self.seeds.default(f"head/{task.index}"):
-                grow(task.new, task.label)
+        grow_head(model, task.new, task.label, self.seeds, task.index)
 
     def after_train_dataset_adaptation(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         strategy.adapted_dataset = self._training_set(strategy)
@@ -142,12 +142,22 @@ class DistillationPlugin(SupervisedPlugin):
         memory = self.strategy.memory
         if self.strategy.train_on == "new_and_memory" and memory is not None and len(memory):
             samples = memory.take(torch.arange(len(memory)))  # without rows that are not filled yet
-            pipeline = getattr(template, "pipeline", None)
-            new = new.concat(tensor_dataset(samples["raw"], samples["y"], samples["label"], pipeline).train())
+            raw, pipeline = samples["raw"], getattr(template, "pipeline", None)
+            if getattr(getattr(template, "options", None), "workers", 0):
+                # Worker processes cannot reach into a GPU's memory.
+                raw = raw.cpu()
+            new = task_aware(new, self.tasks[-1].label)
+            new = new.concat(tensor_dataset(raw, samples["y"], samples["label"], pipeline).train())
         return new
 
     def before_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         self.adapter.watch()
+        memory = self.strategy.memory
+        if self.adapter.multitask and memory is not None and memory.chooses == "task":
+            raise BadCall(
+                "a memory that chooses exemplars by their features needs a model without task labels; give a network of"
+                " lifelong_kd with the head 'multihead', or another memory"
+            )
         own = getattr(strategy, "task_data", None)
         data: TaskData = (
             own() if own is not None else ForeignData(strategy.experience.dataset, strategy.device)

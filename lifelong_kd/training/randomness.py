@@ -16,23 +16,23 @@ __all__ = ["own_randomness", "undisturbed"]
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Inside, random draws from torch's default generators leave no trace behind."""
+    """Inside, random draws from the default generators of torch, NumPy and Python leave no trace behind."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        yield
-
-
-@contextmanager
-def own_randomness(seeds: Seeds) -> Iterator[None]:
-    """Inside, the process-wide generators are the run's; afterwards they are as they were."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
-    with undisturbed():
-        seed = seeds.derive("process")
-        torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)
-        random.seed(seed)
+    with torch.random.fork_rng(devices=devices):
         try:
             yield
         finally:
             np.random.set_state(numpy_state)
             random.setstate(python_state)
+
+
+@contextmanager
+def own_randomness(seeds: Seeds) -> Iterator[None]:
+    """Inside, the process-wide generators are the run's; afterwards they are as they were."""
+    with undisturbed():
+        seed = seeds.derive("process")
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        yield

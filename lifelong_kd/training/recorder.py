@@ -30,7 +30,6 @@ class _Sums:
     steps: int = 0
     values: dict[str, Tensor] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    weights: dict[str, float] = field(default_factory=dict)
 
     def add(self, name: str, value: Tensor) -> None:
         value = value.detach()
@@ -70,7 +69,6 @@ class Recorder(SupervisedPlugin):
         self._logits: list[Tensor] = []
         self._targets: list[Tensor] = []
         self.outputs: list[Outputs] = []
-        self.training_loss = 0.0
 
     def get_last_metrics(self) -> dict[str, Any]:
         """Avalanche asks its evaluator for this; ours are in :attr:`outputs`."""
@@ -83,10 +81,9 @@ class Recorder(SupervisedPlugin):
         sums = self._sums
         sums.add("loss", strategy.loss)
         parts = self._parts() if self._parts is not None else {}
-        if len(parts) > 1:
-            for name, part in parts.items():
-                sums.add(f"loss/{name}", part.raw)
-                sums.weights[name] = part.weight
+        for name, part in parts.items():
+            sums.add(f"loss/{name}", part.raw)
+            sums.add(f"loss/{name}_weighted", part.raw * part.weight)
         sums.steps += 1
         self._step()
         if sums.steps >= self._every:
@@ -97,11 +94,13 @@ class Recorder(SupervisedPlugin):
         sums = self._sums
         if not sums.steps:
             return
-        means = {name: float(value) / sums.counts[name] for name, value in sums.values.items()}
-        self.training_loss = means["loss"]
-        weighted = {f"loss/{name}_weighted": means[f"loss/{name}"] * w for name, w in sums.weights.items()}
+        # A term that was silent in some steps added nothing there, but has no raw value of 0 there.
+        means = {
+            name: float(value) / (sums.steps if name.endswith("_weighted") else sums.counts[name])
+            for name, value in sums.values.items()
+        }
         self._sums = _Sums()
-        self._report({**means, **weighted})
+        self._report(means)
 
     def before_eval(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
         self.outputs = []

@@ -69,6 +69,7 @@ class Ledger:
     )
     samples: int = 0
     epochs: int = 0
+    task_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("own", "class", "task"):
@@ -82,6 +83,7 @@ class Ledger:
             "seconds": dict(self.seconds),
             "samples": self.samples,
             "epochs": self.epochs,
+            "task_seconds": self.task_seconds,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -94,6 +96,7 @@ class Ledger:
         self.seconds = dict(state["seconds"])
         self.samples = int(state["samples"])
         self.epochs = int(state["epochs"])
+        self.task_seconds = float(state["task_seconds"])
 
     def scores(self, reading: str = "own") -> dict[str, float | None]:
         """Every score of one reading."""

@@ -11,6 +11,10 @@ import torch
 __all__ = ["Stopwatch"]
 
 
+PENDING = 4096
+"""Pairs of events kept before they are added up, which waits for the GPU once."""
+
+
 class Stopwatch:
     """Adds up seconds: of the CPU's clock, or between events that a GPU passes.
 
@@ -32,6 +36,8 @@ class Stopwatch:
             yield
             end.record()
             self._events.append((begin, end))
+            if len(self._events) == PENDING:
+                self.read()
         else:
             start = time.perf_counter()
             yield

@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 import lifelong_kd
-from lifelong_kd.cli import main
+from lifelong_kd.cli import _same_or_new, main
+from lifelong_kd.config.dialect import read_yaml
+from lifelong_kd.config.load import load_config
 from lifelong_kd.config.nouns import NOUNS, registry_of
 from lifelong_kd.core.errors import LifelongError
 from lifelong_kd.export import read_metadata
@@ -180,3 +183,71 @@ def test_compare_needs_a_finished_run(tmp_path: Path) -> None:
     result = call("compare", tmp_path)
     assert result.exit_code == 2
     assert "left out" in result.stderr and "none of these runs is finished" in result.stderr
+
+
+def test_export_takes_the_last_task_and_a_folder_that_is_there(tmp_path: Path) -> None:
+    result = call("export", tmp_path / "nope", "--task", 0)
+    assert result.exit_code == 2 and "nope: there is no such run folder" in result.stderr
+    run = tmp_path / "mine"
+    run.mkdir()
+    result = call("export", run)
+    assert result.exit_code == 2 and "has no model of any task" in result.stderr
+    for task in (2, 10):
+        _safetensors(run / "checkpoints" / f"task_{task}.safetensors", {"task": task})
+    assert call("export", run, "--out", tmp_path / "model").exit_code == 0
+    assert read_metadata(tmp_path / "model") == {"task": 10}
+
+
+def test_an_unfinished_run_of_other_settings_is_passed_by(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("stream: split_digits\nmodel: mlp\nstrategy: lwf\n")
+    settings = load_config(path).settings
+    folder = tmp_path / "runs" / "x"
+    assert _same_or_new(folder, settings) == folder
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(load_config(path, ["training.epochs=1"]).dump())
+    assert _same_or_new(folder, settings) == tmp_path / "runs" / "x-2"
+    (folder / "config.yaml").write_text(load_config(path).dump())
+    assert _same_or_new(folder, settings) == folder
+    (folder / "run.json").write_text('{"status": "failed"}')
+    result = call("run", path, "--out", folder)
+    assert result.exit_code == 2 and "it will fail the same way" in result.stderr
+
+
+def test_many_that_are_left_out_are_counted(tmp_path: Path) -> None:
+    for number in range(6):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "config.yaml").write_text("seed: 0\n")
+    result = call("compare", tmp_path)
+    assert "left out: 6 runs (6: it has no results.json yet)\n" in result.stderr
+
+
+def test_show_with_one_word() -> None:
+    for word, advice in (
+        ("lwf", "lifelong-kd show strategy lwf"),
+        ("strategy", "lifelong-kd list strategy"),
+        ("lfw", "Did you mean 'lwf'?"),
+    ):
+        result = call("show", word)
+        assert result.exit_code == 2 and advice in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("noun", "name"),
+    [
+        ("head", "cosine"),
+        ("transform", "crop"),
+        ("tracker", "jsonl"),
+        ("memory", registry_of("memory").names()[0]),
+        *(("schedule", name) for name in registry_of("schedule").names()),
+    ],
+)
+def test_the_example_that_show_prints_is_valid(tmp_path: Path, noun: str, name: str) -> None:
+    path = tmp_path / "example.yaml"
+    path.write_text(textwrap.dedent(call("show", noun, name).output.rpartition("In a configuration:\n")[2]))
+    example, _ = read_yaml(path)
+    load_config({"stream": "split_digits", "model": "mlp", "strategy": "naive", **example})
+
+
+def test_what_no_configuration_names_is_said_to_be_of_python() -> None:
+    assert "no key of a configuration" in call("show", "knowledge", "kd").output

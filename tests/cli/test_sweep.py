@@ -13,7 +13,7 @@ import pytest
 from lifelong_kd.config.grid import parse_grid
 from lifelong_kd.config.load import load_config
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.sweep import Job, plan, run_jobs
+from lifelong_kd.sweep import Job, last_words, plan, run_jobs
 
 
 def _job(folder: Path, name: str, code: str | None) -> Job:
@@ -110,3 +110,12 @@ def test_cells_that_the_default_name_does_not_tell_apart_get_their_own(tmp_path:
         "name=split_digits-class-naive-s0-lr-0.1",
         "name=split_digits-class-naive-s0-lr-0.2",
     ]
+
+
+def test_last_words_are_the_error(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    assert last_words(log).startswith("its log cannot be read")
+    log.write_text("task 0\rtask 1\nerror: the loss is nan\n\n")
+    assert last_words(log) == "the loss is nan"
+    log.write_text("\n")
+    assert last_words(log) == "it wrote nothing"

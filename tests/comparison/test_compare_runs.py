@@ -74,7 +74,10 @@ def test_seeds_are_one_row_and_settings_keep_apart(tmp_path: Path) -> None:
     assert rows[0].values["forgetting"] == (None, 0.25)
     assert rows[0].scores["backward_transfer"] is None
     text = as_text(rows)
-    assert "50.00 ± 127.06" in text and "lwf (strategy.temperature=4.0)" in text
+    assert "50.00±127.06" in text and "\nlwf (temperatur… [2] " in text
+    assert "\n[2] digits class: lwf (strategy.temperature=4.0)\n" in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert text.count("\ndigits class:\n") == 1
     assert as_markdown(rows).count("\n| ") == 4
     assert json.loads(json.dumps(as_data(rows)))[2]["scores"]["average_accuracy"]["mean"] == 0.1
 
@@ -92,6 +95,10 @@ def test_unfinished_and_repeated_runs_are_left_out(tmp_path: Path) -> None:
         going: "its status is running",
         killed: "it has no results.json yet",
     }
+    for folder in (going, killed):
+        (folder / "run.json").write_text('{"status": "failed"}')
+    _, unfinished = read_runs([tmp_path])
+    assert [left.reason for left in unfinished] == ["its status is failed"] * 2
     (row,) = group_runs(records)
     assert row.seeds == (0,) and row.repeated == (str(again),)
 
@@ -120,3 +127,21 @@ def test_folders_without_runs(tmp_path: Path) -> None:
         read_runs([tmp_path / "none"])
     with pytest.raises(BadCall, match="neither a run folder nor a folder of runs"):
         read_runs([tmp_path])
+
+
+def test_many_differing_settings_stand_below_the_table(tmp_path: Path) -> None:
+    put(tmp_path / "plain", seed=0, accuracy=0.4)
+    extra = {f"option_{letter}": "long " * 5 for letter in "abcdefgh"}
+    for seed, accuracy in enumerate([0.41, 0.42, 0.44]):
+        put(tmp_path / f"long{seed}", seed=seed, accuracy=accuracy, **extra)
+    rows = group_runs(read_runs([tmp_path])[0])
+    text = as_text(rows)
+    assert max(len(line) for line in text.splitlines()) <= 100
+    lines = text.splitlines()
+    (shortened,) = [line for line in lines if line.startswith("lwf (opt")]
+    assert "… [1]" in shortened
+    below = " ".join(line.strip() for line in lines[lines.index("") :])
+    assert "[1] digits class: lwf (strategy.option_a=long" in below and "strategy.option_h=long" in below
+    markdown = as_markdown(rows)
+    label = next(line for line in markdown.splitlines() if "… [1]" in line).split(" | ")[1]
+    assert len(label) <= 40 and "\n[1] digits class: lwf (strategy.option_a" in markdown

@@ -15,6 +15,7 @@ from lifelong_kd.core.errors import BadCall
         ("-1..1", ["-1", "0", "1"]),
         ("1e-3,1e-2", ["1e-3", "1e-2"]),
         ("[1,2],{a: 1, b: 2},'x,y'", ["[1,2]", "{a: 1, b: 2}", "'x,y'"]),
+        ("../data,..", ["../data", ".."]),
     ],
 )
 def test_values(text: str, values: list[str]) -> None:
@@ -45,3 +46,9 @@ def test_names_stay_apart() -> None:
 def test_grids_that_are_none(texts: list[str]) -> None:
     with pytest.raises(BadCall):
         parse_grid(texts)
+
+
+@pytest.mark.parametrize("text", ["a..b", "0..", "..9", "0.1..0.5", "0..9..2"])
+def test_a_range_that_is_none_is_named_with_its_form(text: str) -> None:
+    with pytest.raises(BadCall, match=r"^seed: found .*whole numbers, as in 0\.\.9"):
+        parse_grid([f"seed={text}"])

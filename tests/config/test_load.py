@@ -272,3 +272,41 @@ def test_errors_in_a_users_file(write: Write, tmp_path: Path, text: str, message
 def test_import_that_is_not_there(write: Write, tmp_path: Path) -> None:
     with pytest.raises(BadCall, match=r"gone\.py: there is no such file to import"):
         load_config(write(), imports=[tmp_path / "gone.py"])
+
+
+@pytest.mark.parametrize("override", ["strategy=twy", "strategy.name=twy"])
+def test_a_wrong_name_of_the_command_line_is_not_blamed_on_the_file(write: Write, override: str) -> None:
+    path = write("stream: toy\nmodel: toy\nstrategy:\n  name: toy\n")
+    (problem,) = problems(path, [override])
+    assert problem.startswith("command line: strategy.name: there is no strategy called 'twy'")
+    (problem,) = problems(
+        write("stream: toy\nmodel: toy\nstrategy: {name: toy, rate: 1}\n"), ["strategy=other"]
+    )
+    assert problem.startswith("command line: strategy.rate: is missing")
+
+
+@pytest.mark.parametrize(
+    "model", ["toy", "{name: toy}", "{name: toy, head: linear}", "{name: toy, head: null}"]
+)
+def test_options_without_a_name_are_those_of_the_default(write: Write, model: str) -> None:
+    path = write(f"stream: toy\nmodel: {model}\nstrategy: toy\noptimizer: {{lr: 0.5}}\n")
+    settings = load_config(path, ["model.head.grow=true"]).settings
+    assert (settings["model"]["head"]["name"], settings["model"]["head"]["grow"]) == ("linear", True)
+    assert (settings["optimizer"]["name"], settings["optimizer"]["lr"]) == ("sgd", 0.5)
+
+
+def test_options_of_what_is_a_number_by_default(write: Write) -> None:
+    (problem,) = problems(write(), ["strategy.weight.scale=3"])
+    assert problem.startswith(
+        "command line: strategy.weight.name: is missing, and strategy.weight is 1.0 by default,"
+    )
+    (problem,) = problems(
+        write("stream: toy\nmodel: toy\nstrategy: {name: toy, weight: 2}\n"), ["strategy.weight.scale=3"]
+    )
+    assert (
+        "strategy.weight is 2, which has no keys of its own" in problem and "strategy.weight.name=" in problem
+    )
+
+
+def test_a_single_override_may_be_a_text(write: Write) -> None:
+    assert load_config(write(), "training.epochs=2").settings["training"]["epochs"] == 2

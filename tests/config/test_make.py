@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from lifelong_kd.config.build import pick_device, refuse_several_processes
+from lifelong_kd.config.build import build, build_parts, pick_device, refuse_several_processes
 from lifelong_kd.config.load import load_config
 from lifelong_kd.config.make import make, make_options
 from lifelong_kd.config.nouns import registry_of
-from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.errors import BadCall, ConfigError
 from lifelong_kd.schedule.ratio import OldAll
 
 
@@ -83,3 +83,32 @@ def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(BadCall, match="WORLD_SIZE is 2: a run uses one process"):
         refuse_several_processes()
+
+
+def test_a_refusal_names_its_key() -> None:
+    for weight, key in (
+        (-1, "strategy.weight"),
+        ([1, -2], "strategy.weight"),
+        ({"name": "old_all", "scale": -1}, "strategy.weight"),
+    ):
+        with pytest.raises(BadCall, match=rf"^{key}: .*at least 0"):
+            make("strategy", _strategy(weight=weight), key="strategy")
+    with pytest.raises(BadCall, match=r"^strategy\.extra\[1\]: "):
+        make("strategy", _strategy(extra=[1, -1]), key="strategy")
+
+
+def test_refusals_of_several_parts_come_together() -> None:
+    source = {"stream": "toy", "model": "toy", "strategy": {"name": "toy", "weight": -1}}
+    config = load_config(source, ["optimizer.momentum=-1"])
+    with pytest.raises(ConfigError, match="2 problems") as caught:
+        build_parts(config)
+    assert [problem.message.partition(":")[0] for problem in caught.value.problems] == [
+        "strategy.weight",
+        "optimizer",
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["file.yaml", {}])
+def test_build_wants_a_loaded_configuration(wrong: Any) -> None:
+    with pytest.raises(BadCall, match="build takes what load_config returns, not"):
+        build(wrong)

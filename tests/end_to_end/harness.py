@@ -114,7 +114,7 @@ def listing(folder: Path) -> dict[str, tuple[int, int]]:
 def without_times(value: Any) -> Any:
     """Nested data without what a clock has a say in, or who the run is."""
     if isinstance(value, dict):
-        left = {"seconds", "time", "task/seconds", "cost", "run_id"}
+        left = {"seconds", "task_seconds", "time", "task/seconds", "cost", "run_id"}
         return {key: without_times(item) for key, item in value.items() if key not in left}
     return [without_times(item) for item in value] if isinstance(value, list) else value
 

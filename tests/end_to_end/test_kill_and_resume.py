@@ -96,8 +96,10 @@ def test_one_wandb_run_for_life(nursery: Nursery, tmp_path: Path) -> None:
     parts = sorted((run / "wandb").glob("offline-run-*"))
     assert len(parts) == 3
     assert all(re.fullmatch(rf"offline-run-\d+_\d+-{run_id}(-\d+)?", part.name) for part in parts)
-    assert all((part / f"run-{run_id}.wandb").stat().st_size > 0 for part in parts)
-    assert f"wandb sync {' '.join(str(part) for part in parts)}" in said
+    # A process killed within the SDK's first moments has its folder and may not have its file: nothing to upload.
+    begun = [part for part in parts if (part / f"run-{run_id}.wandb").exists()]
+    assert parts[-1] in begun and all((part / f"run-{run_id}.wandb").stat().st_size > 0 for part in begun)
+    assert f"wandb sync {' '.join(str(part) for part in begun)}\n" in said
     assert [line for line in metrics(run) if line["axis"] == "task"] == sorted(
         (line for line in metrics(run) if line["axis"] == "task"), key=lambda line: line["task"]
     )

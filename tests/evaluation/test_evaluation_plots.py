@@ -88,7 +88,7 @@ def test_confusion(drawn: list[Figure], tmp_path: Path) -> None:
     assert [text.get_text() for text in axes.texts] == ["6", "2", "0", "0", "4", "0", "0", "0", "0"]
     assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == (
         "After task 2",
-        "predicted class",
+        "predicted class (numbers: samples)",
         "true class",
     )
 

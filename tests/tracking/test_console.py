@@ -98,7 +98,7 @@ def test_plain_lines(tmp_path: Path, run_info: MakeRun) -> None:
         "  forgetting                      10.00 %",
         "  backward transfer              -10.00 %",
         "  forward transfer                    -",
-        "  accuracy on each task, %        87.5  25.0",
+        "  accuracy on tasks learned, %    87.5  25.0",
         "",
         "  run folder   runs/x",
         "  W&B offline  runs/x/wandb/offline-run-1",

@@ -230,6 +230,8 @@ def test_an_online_run_reaches_the_server(
     # A part of the run that was made offline before is still to be uploaded; the online one is not.
     earlier = tmp_path / "wandb" / "offline-run-20200101_000000-digits-lwf-s0"
     earlier.mkdir()
+    assert tracker.sync_command is None, "there is nothing in it yet"
+    (earlier / "run-digits-lwf-s0.wandb").write_bytes(b"something")
     assert tracker.sync_command == f"wandb sync {shlex.quote(str(earlier))}"
     assert tracker.url is not None
     assert tracker.url.endswith("/runs/digits-lwf-s0")

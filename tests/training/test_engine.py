@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lifelong_kd.core.errors import RunFailed
+from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.model.build import build_network
 from lifelong_kd.model.freeze import digest
+from lifelong_kd.model.multihead import ABSENT
 from lifelong_kd.strategy.icarl import icarl
 from lifelong_kd.strategy.joint import joint
 from lifelong_kd.strategy.lwf import lwf
@@ -23,6 +24,7 @@ from lifelong_kd.stream.image_folder import image_folder
 from lifelong_kd.testing.small import small_experiment
 from lifelong_kd.tracking.base import Tracker
 from lifelong_kd.training.experiment import Experiment
+from lifelong_kd.training.interrupt import Interrupted
 from lifelong_kd.training.loader import BatchLoader
 from lifelong_kd.training.optimizer import sgd
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
@@ -183,7 +185,7 @@ def test_compile_gives_the_same_model_to_rounding(tmp_path: Path, monkeypatch: p
     plain.run(tmp_path / "plain")
     fast = small_experiment(lwf(), dropout=0.0, compile=True)
     fast.run(tmp_path / "fast")
-    assert compiled == [fast.engine.model]
+    assert compiled == [fast.engine.model.backbone]
     for name, value in plain.engine.model.state_dict().items():
         assert torch.allclose(value.float(), fast.engine.model.state_dict()[name].float(), atol=1e-4), name
 
@@ -335,3 +337,46 @@ def test_a_seed_changes_only_what_it_names(tmp_path: Path) -> None:
     with_term, _ = end(tmp_path / "a", lwf(weight=0.0))
     without, _ = end(tmp_path / "b", naive())
     assert with_term == without
+
+
+def test_a_growing_head_with_momentum_and_a_kept_optimizer_resumes(tmp_path: Path) -> None:
+    """The grown rows have no momentum yet, the others keep theirs."""
+
+    def experiment() -> Experiment:
+        return small_experiment(lwf(), scenario="task", reset_optimizer=False)
+
+    whole = experiment()
+    whole.run(tmp_path / "whole")
+    part = experiment()
+    save = part._save
+
+    def stop(folder: Any, task: int, epoch: int) -> None:
+        save(folder, task, epoch)
+        if (task, epoch) == (1, 1):
+            raise KeyboardInterrupt
+
+    part._save = stop  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        part.run(tmp_path / "part")
+    again = experiment()
+    again.run(tmp_path / "part", resume=True)
+    assert digest(again.engine.model) == digest(whole.engine.model)
+
+
+def test_an_experiment_runs_once(tmp_path: Path) -> None:
+    experiment = small_experiment(naive())
+    experiment.run(tmp_path / "one")
+    with pytest.raises(BadCall, match="runs once"):
+        experiment.run(tmp_path / "two")
+
+
+def test_another_streams_data_do_not_pass_through_this_streams_pipeline() -> None:
+    experiment = small_experiment(naive())
+    own, other = small_experiment(naive()).benchmark.test_stream[0], experiment.benchmark.test_stream[0]
+    assert experiment.engine.part_data(other.dataset) is not None
+    assert experiment.engine.part_data(own.dataset) is None
+
+
+def test_no_head_is_a_column_in_any_precision() -> None:
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        assert float(torch.tensor(ABSENT, dtype=dtype)) == ABSENT

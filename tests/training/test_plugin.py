@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 import torch
-from avalanche.benchmarks import nc_benchmark
+from avalanche.benchmarks import class_incremental_benchmark, nc_benchmark
+from avalanche.benchmarks.utils import as_classification_dataset
 from avalanche.models import MTSimpleMLP, SimpleMLP
+from avalanche.models.batch_renorm import BatchRenorm2D
 from avalanche.training.plugins import SupervisedPlugin
 from avalanche.training.supervised import LwF, Naive
 from torch import Tensor, nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import Dataset, TensorDataset
 
 import lifelong_kd
 from lifelong_kd.core.errors import BadCall
@@ -325,20 +327,66 @@ def test_a_memory_pass_before_the_teacher_does_not_change_what_the_heads_are_ask
     assert all(float(value) > 0.0 for value in later)
 
 
-def test_only_the_filled_part_of_a_reservoir_joins_the_training_set() -> None:
-    stream = benchmark(task_labels=False).train_stream
-    plugin = lifelong_kd.plugin(Strategy(memory=Reservoir(capacity=500), train_on="new_and_memory"))
-    sizes: list[int] = []
+def test_exemplars_join_the_training_set_of_either_generation_of_benchmarks() -> None:
+    """Items of the newer benchmarks have no task label; the exemplars' have one."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(4).repeat_interleave(24)
+    x = torch.randn(96, FEATURES, generator=generator) + y.unsqueeze(1).float()
 
-    class Sizes(SupervisedPlugin):
-        def before_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
-            sizes.append(len(strategy.adapted_dataset))
+    class Plain(Dataset[tuple[Tensor, int]]):
+        targets = y.tolist()
 
-    strategy = naive(SimpleMLP(num_classes=6, input_size=FEATURES, hidden_size=16), plugin, Sizes())
-    for experience in stream[:2]:
-        strategy.train(experience, eval_streams=[])
-    # Two epochs of 48 samples have passed by the reservoir when the second task begins.
-    assert sizes == [48, 48, 48 + 96, 48 + 96]
+        def __len__(self) -> int:
+            return len(x)
+
+        def __getitem__(self, index: int) -> tuple[Tensor, int]:
+            return x[index], self.targets[index]
+
+    data = Plain()
+    datasets = {"train": as_classification_dataset(data), "test": as_classification_dataset(data)}
+    newer = class_incremental_benchmark(datasets, num_experiences=2)
+    for stream in (newer.train_stream, benchmark(task_labels=False, experiences=2).train_stream):
+        plugin = lifelong_kd.plugin("icarl", memory=12)
+        sizes: list[int] = []
+
+        class Sizes(SupervisedPlugin):
+            def before_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+                sizes.append(len(strategy.adapted_dataset))  # noqa: B023 - used before the loop goes on
+
+        strategy = naive(SimpleMLP(num_classes=4, input_size=FEATURES, hidden_size=16), plugin, Sizes())
+        for experience in stream:
+            strategy.train(experience, eval_streams=[])
+        assert sizes == [48, 48, 60, 60]
+
+
+def test_a_memory_that_samples_pass_by_may_not_join_the_training_set() -> None:
+    with pytest.raises(BadCall, match="would take its own exemplars again"):
+        Strategy(memory=Reservoir(capacity=500), train_on="new_and_memory")
+
+
+def test_exemplars_by_features_need_a_model_without_task_labels() -> None:
+    strategy = naive(MTSimpleMLP(input_size=FEATURES, hidden_size=16), lifelong_kd.plugin("icarl", memory=12))
+    with pytest.raises(BadCall, match="without task labels"):
+        strategy.train(benchmark(task_labels=True).train_stream[0], eval_streams=[])
+
+
+class _Centred(nn.Module):
+    """Mixes the samples of a batch, and is no layer anybody knows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(dim=0)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.BatchNorm1d(16), _Centred(), BatchRenorm2D(16), nn.Softmax(dim=0)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_only_layers_known_to_look_at_single_samples_share_a_pass(layer: nn.Module) -> None:
+    adapter = Adapter(naive(nn.Sequential(nn.Linear(FEATURES, 16), layer)))  # type: ignore[arg-type]
+    assert not adapter.separable
+    known = nn.Sequential(nn.Flatten(), nn.Linear(FEATURES, 16), nn.LayerNorm(16), nn.Dropout(0.5), nn.ReLU())
+    assert Adapter(naive(known)).separable  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("batchnorm", "passes"), [(False, 1), (True, 3)])

@@ -9,7 +9,9 @@ import torch
 from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor, nn
 
+from lifelong_kd.core.errors import BadCall
 from lifelong_kd.stream.stream import Stream
+from lifelong_kd.training.adapter import grow_head
 from lifelong_kd.training.engine import EngineMixin
 
 __all__ = ["Growth", "OwnTaskCrossEntropy", "criterion_for", "with_engine"]
@@ -54,14 +56,11 @@ class Growth(SupervisedPlugin):
     """Lets the head of a network of ours grow for the coming task, before the optimiser is told of its parameters."""
 
     def before_train_dataset_adaptation(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
-        grow = getattr(strategy.model, "grow", None)
-        if callable(grow):
-            experience = strategy.experience
-            grow(
-                sorted(int(column) for column in experience.classes_in_this_experience),
-                int(experience.task_label),
-            )
-            strategy.model.to(strategy.device)
+        experience = strategy.experience
+        classes = sorted(int(column) for column in experience.classes_in_this_experience)
+        index = strategy.clock.train_exp_counter
+        grow_head(strategy.model, classes, int(experience.task_label), strategy.seeds, index)
+        strategy.model.to(strategy.device)
 
 
 class OwnTaskCrossEntropy(nn.CrossEntropyLoss):
@@ -87,5 +86,10 @@ def criterion_for(stream: Stream, device: torch.device) -> nn.Module:
         return nn.CrossEntropyLoss()
     task_of = torch.full((stream.classes,), -1)
     for task in stream.tasks:
+        if (task_of[list(task.classes)] >= 0).any():
+            raise BadCall(
+                "two tasks of the stream share a class: Avalanche's own strategies cannot tell by a sample's class"
+                " which task it is of; use one of ours, or number the classes of each task apart"
+            )
         task_of[list(task.classes)] = task.index
     return OwnTaskCrossEntropy(task_of.to(device))
