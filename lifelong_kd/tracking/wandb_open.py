@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ def open_run(
 
     # Where the folder is missing the SDK would write to a temporary one instead.
     run.folder.mkdir(parents=True, exist_ok=True)
+    # The SDK names a part by the second: two that begin in the same one would get into each other's way.
+    while any((run.folder / "wandb").glob(f"*run-{time.strftime('%Y%m%d_%H%M%S')}-{run.run_id}*")):
+        time.sleep(0.05)
 
     def init(mode: Mode) -> wandb.Run:
         settings = wandb.Settings(
