@@ -13,6 +13,7 @@ from typing import IO, Any
 import yaml
 
 from lifelong_kd.core.errors import BadCall, RunFailed
+from lifelong_kd.training.interrupt import uninterrupted
 
 __all__ = ["RunFolder", "check_folder", "sha256", "write_atomically"]
 
@@ -26,11 +27,12 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(beside, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        with uninterrupted():
+            with open(beside, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as a RuntimeError of its own zip writer.
         beside.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from types import FrameType
 
 from lifelong_kd.core.errors import LifelongError
 
-__all__ = ["Interrupted", "interruptible"]
+__all__ = ["Interrupted", "interruptible", "uninterrupted"]
 
 
 class Interrupted(LifelongError):
@@ -21,6 +21,34 @@ class Interrupted(LifelongError):
 
 class _Terminated(BaseException):
     """Raised by the handler of SIGTERM, so that nothing in between mistakes it for an error of its own."""
+
+
+class _Held:
+    """A signal that has come while something must not be broken off."""
+
+    depth = 0
+    pending: type[BaseException] | None = None
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM wait: raised within a library's C++ they would come out as an error of its own."""
+    _Held.depth += 1
+    try:
+        yield
+    finally:
+        _Held.depth -= 1
+        pending = _Held.pending
+        if not _Held.depth and pending is not None:
+            _Held.pending = None
+            raise pending
+
+
+def _raise(kind: type[BaseException]) -> None:
+    if _Held.depth:
+        _Held.pending = kind
+    else:
+        raise kind
 
 
 @contextmanager
@@ -35,10 +63,10 @@ def interruptible(advice: str) -> Iterator[None]:
     if main:
 
         def stop(number: int, frame: FrameType | None) -> None:
-            raise _Terminated
+            _raise(_Terminated if number == signal.SIGTERM else KeyboardInterrupt)
 
         previous = signal.signal(signal.SIGTERM, stop)
-        interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupted = signal.signal(signal.SIGINT, stop)
     try:
         yield
     except KeyboardInterrupt:
