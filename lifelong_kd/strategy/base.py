@@ -88,7 +88,6 @@ class Strategy:
         self._data: TaskData | None = None
         self._learning = False
         self._seeds = Seeds(0)
-        self._forward: Forward | None = None
         self._device = torch.device("cpu")
         self._check()
 
@@ -162,7 +161,6 @@ class Strategy:
 
     def begin(self, forward: Forward, seeds: Seeds, device: torch.device) -> None:
         """Told once, before the first task."""
-        self._forward = forward
         self._seeds = seeds
         self._device = device
         for teacher in self.teachers.values():
