@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "Moment", "Scenario", "Task", "TaskData"]
+__all__ = ["LOGITS", "Batch", "Moment", "Said", "Scenario", "Task", "TaskData", "Wants"]
 
 Scenario = Literal["class", "task", "domain"]
 
@@ -46,7 +46,8 @@ class Task:
 class Moment:
     """When a schedule is asked: ``task`` counts from 0, ``old`` and ``new`` are numbers of classes.
 
-    ``batch`` and ``replayed`` are the sizes of the current new and memory batches.
+    ``batch`` and ``replayed`` are the sizes of the current new and memory batches, ``progress`` in [0, 1) is the share
+    of the task's steps that are done.
     """
 
     task: int
@@ -54,6 +55,74 @@ class Moment:
     new: int
     batch: int = 0
     replayed: int = 0
+    progress: float = 0.0
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What a model is asked for besides its logits.
+
+    ``features``: the input of its head. ``maps``: the outputs of all its stages. ``at``: those of the modules of these
+    names. ``gradients``: that the logits can be differentiated with respect to the maps, for a teacher as well.
+    """
+
+    features: bool = False
+    maps: bool = False
+    at: tuple[str, ...] = ()
+    gradients: bool = False
+
+    @classmethod
+    def of(cls, needs: Collection[str], at: Sequence[str] | None = None) -> Wants:
+        """The wants of a knowledge that needs ``needs``, of maps those named ``at`` or all stages."""
+        mapped = "maps" in needs
+        return cls(
+            features="features" in needs,
+            maps=mapped and at is None,
+            at=tuple(at or ()) if mapped else (),
+            gradients="gradients" in needs,
+        )
+
+    def __or__(self, other: Wants) -> Wants:
+        return Wants(
+            self.features or other.features,
+            self.maps or other.maps,
+            tuple(dict.fromkeys((*self.at, *other.at))),
+            self.gradients or other.gradients,
+        )
+
+    @property
+    def only_logits(self) -> bool:
+        """Whether nothing but logits is wanted."""
+        return not (self.features or self.maps or self.at)
+
+
+LOGITS = Wants()
+"""Nothing but logits."""
+
+
+@dataclass
+class Said:
+    """What a model says about a batch.
+
+    ``logits`` have shape (batch, columns); a model of Avalanche's with one head a task gives one such tensor for each
+    task label as ``heads`` instead. ``features`` (batch, dimensions) are the input of the head, ``maps`` the outputs of
+    its stages by name, in order.
+    """
+
+    logits: Tensor
+    features: Tensor | None = None
+    maps: Mapping[str, Tensor] = field(default_factory=dict)
+    heads: Mapping[int, Tensor] | None = None
+
+    def split(self, sizes: Sequence[int]) -> list[Said]:
+        """What was said about each of several batches that were passed on as one."""
+        logits = self.logits.split(list(sizes))
+        features = self.features.split(list(sizes)) if self.features is not None else [None] * len(sizes)
+        maps = {name: value.split(list(sizes)) for name, value in self.maps.items()}
+        return [
+            Said(logits[i], features[i], {name: parts[i] for name, parts in maps.items()})
+            for i in range(len(sizes))
+        ]
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,7 +21,7 @@ def bce_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
     Args:
         student: logits, shape (batch, columns).
-        teacher: logits, the same shape; no gradient flows into them.
+        teacher: logits, the same shape, -inf where it says no for certain; no gradient flows into them.
 
     Returns:
         One value a sample, shape (batch,), in at least single precision.
@@ -34,6 +35,8 @@ def bce_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """
     same_shape(student, teacher)
     student, fixed = precise(student), precise(teacher.detach())
+    # The same answer as -inf, without the product of infinity and 0.
+    fixed = fixed.clamp_min(torch.finfo(fixed.dtype).min)
     target = fixed.sigmoid()
     cross = F.binary_cross_entropy_with_logits(student, target, reduction="none")
     entropy = F.binary_cross_entropy_with_logits(fixed, target, reduction="none")

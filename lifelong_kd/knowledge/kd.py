@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch.nn.functional as F
 from torch import Tensor
 
-from lifelong_kd.core.errors import BadCall
 from lifelong_kd.knowledge.base import Knowledge
+from lifelong_kd.knowledge.options import positive
+from lifelong_kd.knowledge.probability import divergence
 from lifelong_kd.knowledge.shape import precise, same_shape
 
 __all__ = ["Kd", "kd_loss"]
@@ -19,11 +18,16 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
     ``T^2 * sum_c p_c * (log p_c - log q_c)`` with ``p = softmax(teacher / T)`` and ``q = softmax(student / T)``.
     The factor T^2 keeps the size of the gradient when T changes (Hinton, Vinyals, Dean 2015, arXiv 1503.02531,
-    section 2: the gradients of soft targets scale as 1/T^2).
+    section 2: the gradients of soft targets scale as 1/T^2). A weight from a paper without the factor is
+    divided by T^2 here, or kept with ``ce``.
+
+    A teacher's logit of -inf is a class to which it gives no probability at any temperature. Padded with such
+    columns it teaches the student that its input is none of the new classes (van de Ven et al. 2022, Nature
+    Machine Intelligence 4, whose code sets the teacher's probabilities of new classes to 0).
 
     Args:
-        student: logits, shape (batch, columns).
-        teacher: logits, the same shape; no gradient flows into them.
+        student: logits, shape (batch, columns), finite.
+        teacher: logits, the same shape, -inf allowed in some columns; no gradient flows into them.
         temperature: T > 0; larger is softer.
 
     Returns:
@@ -40,7 +44,7 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     same_shape(student, teacher)
     log_q = F.log_softmax(precise(student) / temperature, dim=1)
     log_p = F.log_softmax(precise(teacher.detach()) / temperature, dim=1)
-    return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=1) * temperature**2
+    return divergence(log_q, log_p) * temperature**2
 
 
 class Kd(Knowledge):
@@ -51,9 +55,7 @@ class Kd(Knowledge):
     """
 
     def __init__(self, *, temperature: float = 2.0) -> None:
-        if not 0 < temperature < math.inf:
-            raise BadCall(f"temperature must be greater than 0 and finite, got {temperature}")
-        self.temperature = temperature
+        self.temperature = positive("temperature", temperature)
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
         return kd_loss(student, teacher, self.temperature)

@@ -14,11 +14,18 @@ registry = Registry(
     {
         "complement": "lifelong_kd.schedule.ratio:Complement",
         "constant": "lifelong_kd.schedule.constant:Constant",
+        "cosine": "lifelong_kd.schedule.ramp:Cosine",
+        "gradient_ratio": "lifelong_kd.schedule.gradient_ratio:GradientRatio",
+        "inverse_task": "lifelong_kd.schedule.ratio:InverseTask",
+        "linear": "lifelong_kd.schedule.ramp:Linear",
         "old_all": "lifelong_kd.schedule.ratio:OldAll",
         "per_task": "lifelong_kd.schedule.per_task:PerTask",
+        "power_ratio": "lifelong_kd.schedule.ratio:PowerRatio",
         "sample_share": "lifelong_kd.schedule.ratio:SampleShare",
+        "sqrt_all_new": "lifelong_kd.schedule.ratio:SqrtAllNew",
         "sqrt_old_new": "lifelong_kd.schedule.ratio:SqrtOldNew",
         "task_ratio": "lifelong_kd.schedule.ratio:TaskRatio",
+        "warmup": "lifelong_kd.schedule.ramp:WarmUp",
     },
 )
 register = registry.register

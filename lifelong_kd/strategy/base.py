@@ -1,22 +1,24 @@
-"""A strategy: a task loss, a list of terms, a memory and a rule of inference, in one object.
+"""A strategy: a task loss, a list of terms, a memory, phases and corrections, in one object.
 
 The training loop calls, in this order::
 
     begin(forward, seeds, device)
     for each task:
-        begin_task(task, data)
+        hold_out(data)                               # samples kept from training, for a correction to be fitted on
+        begin_task(stage, resumed=...)               # phases "before"
         for each batch:
             loss = task loss of the new batch, through the loop
             loss = strategy.loss(loss, lesson)       # + weighted terms
             ... backward, optimiser step ...
+            for loss in strategy.separate(lesson): ... a step of its own ...
             strategy.after_step(lesson)              # a reservoir takes samples
-        strategy.end_task(model, describe)           # memory chooses, teachers take their snapshots
+        strategy.end_task(stage)                     # phases, memory, corrections; teachers take their snapshots
     strategy.predict(...)                            # in every evaluation
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -25,14 +27,20 @@ from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
-from lifelong_kd.core.types import Batch, Moment, Task, TaskData
-from lifelong_kd.memory.base import Describe, Memory
+from lifelong_kd.core.types import Batch, Moment, Said, Task, TaskData, Wants
+from lifelong_kd.correction.base import Asked, Correction
+from lifelong_kd.memory.base import Memory
 from lifelong_kd.model.multihead import ABSENT
+from lifelong_kd.phase.base import Phase, Stage, When
 from lifelong_kd.schedule import as_schedule
+from lifelong_kd.strategy.adaptive import Balance
+from lifelong_kd.strategy.held import Held
+from lifelong_kd.strategy.learner import Learner
 from lifelong_kd.strategy.lesson import Lesson, Source
-from lifelong_kd.strategy.nearest_mean import NearestMean
+from lifelong_kd.strategy.noise import GradientNoise
 from lifelong_kd.strategy.task_loss import TaskLoss
 from lifelong_kd.strategy.term import Term
+from lifelong_kd.stream.pool import Pool
 from lifelong_kd.teacher.base import Forward, Rebuild, Teacher
 
 __all__ = ["Part", "Strategy", "TrainingSet"]
@@ -59,7 +67,12 @@ class Strategy:
         memory: what is kept of earlier tasks.
         memory_batch: samples drawn from memory a step; as many as the new batch if ``None``.
         train_on: what a task is trained on.
-        classifier: rule of inference; the largest logit if ``None``.
+        phases: what a task consists of beside its main training, each kind in this order.
+        corrections: what is fitted when a task has been learned and changes what is predicted, in this order.
+        pool: unlabelled samples from elsewhere, for terms on the source ``external``.
+        pool_batch: samples drawn from the pool a step; as many as the new batch if ``None``.
+        held: share of the exemplars, and as many of the new samples a class, kept out of training for a correction.
+        noise: noise added to the gradients.
 
     Raises:
         BadCall: if the parts do not fit one another.
@@ -74,7 +87,12 @@ class Strategy:
         memory: Memory | None = None,
         memory_batch: int | None = None,
         train_on: TrainingSet = "new",
-        classifier: NearestMean | None = None,
+        phases: Sequence[Phase] = (),
+        corrections: Sequence[Correction] = (),
+        pool: Pool | None = None,
+        pool_batch: int | None = None,
+        held: float = 0.0,
+        noise: GradientNoise | None = None,
     ) -> None:
         self.task_loss = task_loss or TaskLoss()
         self.terms = dict(terms or {})
@@ -82,21 +100,42 @@ class Strategy:
         self.memory = memory
         self.memory_batch = memory_batch
         self.train_on = train_on
-        self.classifier = classifier
+        self.phases = list(phases)
+        self.corrections = list(corrections)
+        self.pool = pool
+        self.pool_batch = pool_batch
+        self.held = Held(held)
+        self.noise = noise
         self.parts: dict[str, Part] = {}
-        self._task: Task | None = None
-        self._data: TaskData | None = None
+        self._stage: Stage | None = None
         self._learning = False
         self._seeds = Seeds(0)
         self._device = torch.device("cpu")
+        self._balance = Balance({name: term.weight for name, term in self.terms.items()})
+        self._wants, self._asked = self._all_wants()
         self._check()
 
+    def _all_wants(self) -> tuple[dict[str, Wants], dict[int, Wants]]:
+        """What the student is asked on each source, and each teacher anywhere, besides logits."""
+        wants: dict[str, Wants] = {}
+        asked: dict[int, Wants] = {}
+        for term in self.terms.values():
+            wants[term.source] = wants.get(term.source, Wants()) | term.wants
+            if term.teacher is not None:
+                asked[id(term.teacher)] = asked.get(id(term.teacher), Wants()) | term.wants
+        return wants, asked
+
     def _check(self) -> None:
-        if self.memory_batch is not None and self.memory_batch < 1:
-            raise BadCall(f"memory_batch must be at least 1, got {self.memory_batch}")
+        for size, name in ((self.memory_batch, "memory_batch"), (self.pool_batch, "pool_batch")):
+            if size is not None and size < 1:
+                raise BadCall(f"{name} must be at least 1, got {size}")
         for name, term in self.terms.items():
-            if term.source != "new" and self.memory is None:
+            if term.source in ("memory", "memory2") and self.memory is None:
                 raise BadCall(f"term {name!r} works on {term.source!r}, but the strategy has no memory")
+            if term.source == "external" and self.pool is None:
+                raise BadCall(
+                    f"term {name!r} works on 'external', but the strategy has no pool of unlabelled samples"
+                )
             if self.memory is not None and term.teacher is not None:
                 self.memory.keep_logits |= "logits" in term.teacher.needs_fields
         if self.train_on not in get_args(TrainingSet):
@@ -115,8 +154,9 @@ class Strategy:
                 raise BadCall(
                     "cross-entropy over 'new' classes cannot score exemplars of old classes; use 'seen' or 'all'"
                 )
-        if self.classifier is not None and self.memory is None:
-            raise BadCall("the nearest-mean classifier needs a memory of exemplars")
+        for correction in self.corrections:
+            if correction.needs_memory and self.memory is None:
+                raise BadCall(f"{type(correction).__name__} needs a memory of exemplars")
 
     def check_stream(self, tasks: Sequence[Sequence[int]]) -> None:
         """Refuse a stream that the strategy would fail on half-way, such as one with more tasks than weights.
@@ -138,26 +178,55 @@ class Strategy:
 
     @property
     def teachers(self) -> dict[str, Teacher]:
-        """The teachers by the name of the first term that uses them, each once."""
+        """The teachers by the name of the first term, phase or correction that uses them, each once.
+
+        The members of an ensemble come before it, as ``name/0``, ``name/1`` and so on.
+        """
         found: dict[str, Teacher] = {}
+
+        def add(name: str, teacher: Teacher) -> None:
+            if any(teacher is known for known in found.values()):
+                return
+            for number, member in enumerate(teacher.members):
+                add(f"{name}/{number}", member)
+            found[name] = teacher
+
         for name, term in self.terms.items():
-            if term.teacher is not None and all(term.teacher is not known for known in found.values()):
-                found[name] = term.teacher
+            if term.teacher is not None:
+                add(name, term.teacher)
+        helpers: list[Phase | Correction] = [*self.phases, *self.corrections]
+        for part in helpers:
+            for number, teacher in enumerate(part.teachers):
+                add(f"{type(part).__name__}/{number}", teacher)
         return found
+
+    @property
+    def learners(self) -> list[Learner]:
+        """Whatever learns beside the student."""
+        return [term.learner for term in self.terms.values() if term.learner is not None]
+
+    @property
+    def stage(self) -> Stage:
+        """The task that is being learned, with everything a phase may touch."""
+        if self._stage is None:
+            raise RuntimeError("no task has begun")
+        return self._stage
 
     @property
     def task(self) -> Task:
         """The task that is being learned."""
-        if self._task is None:
-            raise RuntimeError("no task has begun")
-        return self._task
+        return self.stage.task
 
     @property
     def data(self) -> TaskData:
         """The training data of the task that is being learned."""
-        if self._data is None:
-            raise RuntimeError("no task has begun")
-        return self._data
+        return self.stage.data
+
+    def asked(self, teacher: Teacher) -> Wants:
+        """What ``teacher`` is asked besides its logits."""
+        return self._asked.get(id(teacher), Wants())
+
+    # ---- the life of a run ------------------------------------------------------------------------------------
 
     def begin(self, forward: Forward, seeds: Seeds, device: torch.device) -> None:
         """Told once, before the first task."""
@@ -165,21 +234,51 @@ class Strategy:
         self._device = device
         for teacher in self.teachers.values():
             teacher.begin(forward, device)
+        for correction in self.corrections:
+            correction.begin(device)
+        for name, term in self.terms.items():
+            if term.learner is not None:
+                term.learner.begin(name, seeds, device)
 
-    def begin_task(self, task: Task, data: TaskData) -> None:
-        """Told when the data of a task are there and the head has grown, before the first step."""
-        self._task = task
-        self._data = data
+    def begin_task(self, stage: Stage, *, resumed: bool = False) -> None:
+        """Told when the data of a task are there and the head has grown, before the first step.
+
+        Args:
+            stage: the task.
+            resumed: whether a state saved inside this task takes the place of what its phases would do.
+        """
+        self._stage = stage
         self._learning = True
+        stage.held = self.held.samples
+        stage.draw = self._draw
+        for teacher in self.teachers.values():
+            teacher.begin_task(stage.task)
+        for correction in self.corrections:
+            correction.begin_task(stage)
+        for term in self.terms.values():
+            term.begin_task(stage)
+        for phase in self.phases:
+            phase.prepare(stage)
+        if not resumed:
+            self._run("before")
+
+    def _run(self, when: When) -> None:
+        for phase in self.phases:
+            if phase.when == when:
+                phase.run(self.stage)
+
+    # ---- the life of a step -----------------------------------------------------------------------------------
 
     def lesson(
         self,
         new: Batch,
-        logits: Tensor | None,
-        forward: Callable[[Batch], Tensor],
+        said: Said | None,
+        forward: Callable[[Batch, Wants], Said],
         heads: Callable[[Batch], dict[int, Tensor]],
+        *,
+        progress: float = 0.0,
     ) -> Lesson:
-        """The current step as the terms see it."""
+        """The current step as the terms see it; ``progress`` is the share of the task's steps that are done."""
         task = self.task
         moment = Moment(
             task=task.index,
@@ -187,23 +286,29 @@ class Strategy:
             new=len(task.new),
             batch=len(new),
             replayed=min(self._draw_size(len(new)), len(self.memory)) if self.memory is not None else 0,
+            progress=progress,
         )
         return Lesson(
             task=task,
             moment=moment,
             new=new,
-            logits=logits,
+            said=said,
             draw=lambda source: self._draw(source, len(new)),
-            forward=forward,
+            plain=self._plain,
+            forward=lambda batch, wants: self._corrected(forward(batch, wants)),
             heads=heads,
+            model=self.stage.model,
+            wants=self._wants,
+            asked=self._asked,
         )
 
     def sources(self, lesson: Lesson) -> list[Source]:
-        """The memory draws that this step's terms will ask the student about, each once, in the order of the terms."""
+        """The draws that this step's terms will ask the student about, each once, in the order of the terms."""
         wanted = (
             term.source
             for term in self.terms.values()
-            if term.source != "new" and (term.teacher is None or term.teacher.ready)
+            if term.source != "new" and not term.separate and getattr(term, "view", "same") != "raw"
+            if term.teacher is None or term.teacher.ready
             if term.weight(lesson.moment) != 0.0
         )
         return [source for source in dict.fromkeys(wanted) if lesson.batch(source) is not None]
@@ -211,8 +316,10 @@ class Strategy:
     def _draw_size(self, batch: int) -> int:
         return self.memory_batch if self.memory_batch is not None else batch
 
-    def _draw(self, source: Source, batch: int) -> Batch | None:
-        """A batch from memory in a training view of its own; each source has its own generators."""
+    def _draw(self, source: str, batch: int) -> Batch | None:
+        """A batch from memory or pool in a training view of its own; each source has its own generators."""
+        if source == "external":
+            return self._draw_external(batch)
         if self.memory is None or len(self.memory) == 0:
             return None
         samples = self.memory.draw(self._draw_size(batch), self._seeds.generator(f"draw/{source}"))
@@ -222,62 +329,154 @@ class Strategy:
             y=samples["y"].to(self._device),
             label=samples["label"].to(self._device),
             raw=raw,
-            fields={name: field.to(self._device) for name, field in samples.items() if name == "logits"},
+            fields={
+                name: field.to(self._device)
+                for name, field in samples.items()
+                if name not in ("raw", "y", "label")
+            },
         )
+
+    def _draw_external(self, batch: int) -> Batch | None:
+        if self.pool is None:
+            return None
+        count = self.pool_batch if self.pool_batch is not None else batch
+        raw = self.pool.draw(count, self._seeds.generator("draw/external"), self.data).to(self._device)
+        unknown = torch.full((len(raw),), -1, dtype=torch.int64, device=self._device)
+        return Batch(
+            x=self.data.augmented(raw, self._seeds.generator("augment/external")),
+            y=unknown,
+            label=torch.full_like(unknown, self.task.label),
+            raw=raw,
+        )
+
+    def _plain(self, batch: Batch) -> Batch:
+        """The same samples without augmentation."""
+        return Batch(self.data.plain(batch.raw), batch.y, batch.label, batch.raw, None, batch.fields)
 
     def loss(self, task_loss: Tensor, lesson: Lesson) -> Tensor:
         """The task loss of the new batch and every term, weighted and added up; ``parts`` keeps each for the log."""
+        for learner in self.learners:
+            learner.zero_grad()
         weight = self.task_weight(lesson.moment)
         self.parts = {"task": Part(task_loss.detach(), weight)}
         total = task_loss if weight == 1.0 else task_loss * weight
         for name, term in self.terms.items():
+            if term.separate:
+                continue
             weight = term.weight(lesson.moment)
             if weight == 0.0:
                 continue
             value = term.value(lesson)
             if value is None:
                 continue
+            if self._balance.observes(name):
+                self._balance.observe(name, task_loss, value, lesson.model)
+                weight = term.weight(lesson.moment)
             self.parts[name] = Part(value.detach(), weight)
             total = total + (value if weight == 1.0 else weight * value)
+        self._balance.stepped()
         return total
+
+    def separate(self, lesson: Lesson) -> Iterator[Tensor]:
+        """The weighted losses of the terms that have an optimiser step of their own, each computed when asked for."""
+        for name, term in self.terms.items():
+            weight = term.weight(lesson.moment) if term.separate else 0.0
+            value = term.value(lesson) if weight else None
+            if value is not None:
+                self.parts[name] = Part(value.detach(), weight)
+                yield value if weight == 1.0 else weight * value
+
+    def before_step(self, model: nn.Module) -> None:
+        """Told after the backward pass: noise is added to the gradients."""
+        if self.noise is not None:
+            self.noise.add(model, self._seeds.generator("gradient_noise"))
 
     def after_step(self, lesson: Lesson) -> None:
         """Told after the optimiser's step."""
+        for learner in self.learners:
+            learner.step()
+        for term in self.terms.values():
+            term.after_step(lesson)
+        for correction in self.corrections:
+            correction.after_step(lesson.model)
+        for name, teacher in self.teachers.items():
+            teacher.after_step(lesson.model, self._seeds.generator(f"teacher/{name}"))
         memory = self.memory
         if memory is None or memory.chooses != "step":
             return
         batch = lesson.batch("new")
         if batch is not None:
-            memory.observe(batch, _known(lesson.student("new").detach()), self._seeds.generator("memory"))
+            memory.observe(
+                batch, _known(lesson.student("new").logits.detach()), self._seeds.generator("memory")
+            )
 
-    def end_task(self, model: nn.Module, describe: Describe) -> None:
-        """Told when a task has been learned: the memory chooses, the teachers look at the student."""
-        self._learning = False
+    # ---- the end of a task ------------------------------------------------------------------------------------
+
+    def end_task(self, stage: Stage) -> None:
+        """Told when a task has been learned: phases, memory, corrections, and the teachers look at the student."""
+        self._stage = stage
+        stage.held = self.held.samples
+        stage.draw = self._draw
+        self._run("after")
         if self.memory is not None and self.memory.chooses == "task":
 
             def described(raw: Tensor) -> tuple[Tensor, Tensor]:
-                logits, features = describe(raw)
+                logits, features = stage.describe(raw)
                 return _known(logits), features
 
-            self.memory.consolidate(self.task, self.data, described, self._seeds.generator("memory"))
-        if self.classifier is not None and self.memory is not None:
-            self.classifier.update(self.memory, describe)
+            self.memory.consolidate(stage.task, stage.data, described, self._seeds.generator("memory"))
+        self._run("balanced")
+        self._learning = False
+        for correction in self.corrections:
+            correction.fit(stage)
+        for term in self.terms.values():
+            term.end_task(stage)
         for teacher in self.teachers.values():
-            teacher.observe(model, self.task)
+            teacher.observe(stage.model, stage.task)
 
-    def predict(self, logits: Tensor, features: Callable[[], Tensor]) -> Tensor:
+    def hold_out(self, data: TaskData, task: Task, *, resumed: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Which samples a task is trained on: positions in its new data, and rows of the memory.
+
+        Args:
+            data: the task's training data.
+            task: the task.
+            resumed: whether what a saved state held out is held out again.
+        """
+        return self.held.split(data, task, self.memory, self._seeds, resumed=resumed)
+
+    # ---- evaluation -------------------------------------------------------------------------------------------
+
+    def corrected(self, logits: Tensor) -> Tensor:
+        """Logits as those corrections leave them that act in training, too."""
+        for correction in self.corrections:
+            if correction.in_training:
+                logits = correction.rectify(logits)
+        return logits
+
+    def _corrected(self, said: Said) -> Said:
+        said.logits = self.corrected(said.logits)
+        return said
+
+    def predict(self, logits: Tensor, asked: Asked) -> Tensor:
         """Scores of shape (batch, columns), the largest of which is the prediction."""
-        # Inside a task the means are those of the student before it, and its classes have none yet.
-        if self.classifier is None or not self.classifier.ready or self._learning:
-            return logits
-        return self.classifier.scores(features(), logits.shape[1])
+        for correction in self.corrections:
+            # Inside a task a correction is that of the student before it, and knows nothing of the task's classes.
+            if correction.in_training or (correction.ready and not self._learning):
+                logits = correction.scores(logits, asked)
+        return logits
+
+    # ---- what is kept -----------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that has to survive a restart: teachers, memory, classifier."""
+        """Everything that has to survive a restart."""
         return {
             "teachers": {name: teacher.state_dict() for name, teacher in self.teachers.items()},
             "memory": self.memory.state_dict() if self.memory is not None else None,
-            "classifier": self.classifier.state_dict() if self.classifier is not None else None,
+            "terms": {name: term.state_dict() for name, term in self.terms.items()},
+            "corrections": [correction.state_dict() for correction in self.corrections],
+            "balance": self._balance.state_dict(),
+            "held": self.held.state_dict(),
+            "noise": self.noise.state_dict() if self.noise is not None else None,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], rebuild: Rebuild) -> None:
@@ -286,8 +485,14 @@ class Strategy:
             teacher.load_state_dict(state["teachers"][name], rebuild)
         if self.memory is not None:
             self.memory.load_state_dict(state["memory"], self._device)
-        if self.classifier is not None:
-            self.classifier.load_state_dict(state["classifier"], self._device)
+        for name, term in self.terms.items():
+            term.load_state_dict(state["terms"][name])
+        for correction, saved in zip(self.corrections, state["corrections"], strict=True):
+            correction.load_state_dict(saved, rebuild)
+        self._balance.load_state_dict(state["balance"])
+        self.held.load_state_dict(state["held"])
+        if self.noise is not None:
+            self.noise.load_state_dict(state["noise"])
 
 
 def _known(logits: Tensor) -> Tensor:

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from lifelong_kd.core.types import Task
 
-__all__ = ["Over", "groups", "member", "pick", "within"]
+__all__ = ["Over", "groups", "member", "padded", "pick", "within"]
 
-Over = Literal["old", "new", "seen", "all", "per_task"]
-"""Classes compared by a term: of earlier tasks, of this one, of both, all columns, or each earlier task alone."""
+Over = Literal["old", "new", "seen", "all", "per_task", "padded"]
+"""Classes compared by a term: of earlier tasks, of this one, of both, all columns, or each earlier task alone.
+
+``padded``: all classes seen, of which the teacher gives the new ones probability 0."""
 
 
 @lru_cache(maxsize=256)
@@ -36,16 +38,40 @@ def groups(task: Task, over: Over, width: int) -> list[tuple[int, ...]]:
 
     In a task-incremental stream ``old`` and ``seen`` mean each of their tasks on its own; ``all`` is every
     column at once in any stream, as stored logits are compared. Groups that are the same are compared once.
+    ``padded`` is the classes seen, as the student's side of :func:`padded`.
     """
     if over == "all":
         return [tuple(range(width))]
     if over == "new":
         return [task.new]
-    if over == "per_task" or (task.scenario == "task" and over in ("old", "seen")):
+    if over == "per_task" or (task.scenario == "task" and over in ("old", "seen", "padded")):
         earlier = [*task.history, task.new] if over == "seen" else list(task.history)
         return list(dict.fromkeys(tuple(sorted(group)) for group in earlier if group))
     classes = task.old if over == "old" else task.seen
     return [classes] if classes else []
+
+
+def padded(teacher: Tensor, old: tuple[int, ...], seen: tuple[int, ...]) -> Tensor:
+    """The teacher's logits at the classes ``seen``, minus infinity where a class is not among ``old``.
+
+    A softmax of them is zero-padded over the new classes, so that distillation pushes the student's new columns down
+    while the task loss pulls them up: as in the code of van de Ven et al. (2022, doi:10.1038/s42256-022-00568-3).
+
+    Args:
+        teacher: logits of shape (batch, columns), with a column for each class of ``old``.
+        old: classes that the teacher knows.
+        seen: classes that are compared, in the order of the student's columns.
+
+    Returns:
+        Shape (batch, len(seen)).
+
+    >>> padded(torch.tensor([[1.0, 2.0]]), (0, 1), (0, 1, 2))
+    tensor([[1., 2., -inf]])
+    """
+    known = [place for place, column in enumerate(seen) if column in old]
+    said = teacher.new_full((len(teacher), len(seen)), -torch.inf)
+    said[:, known] = pick(teacher, tuple(seen[place] for place in known))
+    return said
 
 
 def within(label: Tensor, task: Task, width: int) -> Tensor:

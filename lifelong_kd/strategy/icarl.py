@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from lifelong_kd.core.registry import Component
+from lifelong_kd.correction.nearest_mean import NearestMean
 from lifelong_kd.knowledge.bce import Bce
 from lifelong_kd.memory import as_memory
 from lifelong_kd.strategy.base import Strategy
-from lifelong_kd.strategy.nearest_mean import NearestMean
 from lifelong_kd.strategy.task_loss import TaskLoss
 from lifelong_kd.strategy.term import Distill
 from lifelong_kd.teacher.snapshot import Snapshot
@@ -41,5 +41,5 @@ def icarl(
         terms={"distill": Distill(Snapshot(), Bce(), weight=weight, over="old")},
         memory=as_memory(memory, "herding"),
         train_on="new_and_memory",
-        classifier=NearestMean(),
+        corrections=[NearestMean()],
     )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.types import LOGITS, Said, Wants
 from lifelong_kd.knowledge.base import Knowledge
+from lifelong_kd.knowledge.trainable import Trainable
+from lifelong_kd.phase.base import Stage
 from lifelong_kd.schedule import as_schedule
-from lifelong_kd.strategy.columns import Over, groups, pick
-from lifelong_kd.strategy.lesson import Lesson, Source
+from lifelong_kd.strategy.columns import Over, groups, padded, pick
+from lifelong_kd.strategy.learner import Learner
+from lifelong_kd.strategy.lesson import Lesson, Source, View
 from lifelong_kd.strategy.task_loss import TaskLoss
 from lifelong_kd.teacher.base import Teacher
 
@@ -19,9 +24,23 @@ __all__ = ["Distill", "Rehearse", "Term"]
 
 
 class Term(ABC):
-    """One summand of a strategy's loss, with its own weight; a weight of 0 is as good as no term."""
+    """One summand of a strategy's loss, with its own weight; a weight of 0 is as good as no term.
+
+    A subclass writes ``value`` and, where it has to, what happens around the steps.
+    """
+
+    wants: Wants = LOGITS
+    """What the student is asked besides its logits."""
+
+    separate: bool = False
+    """Whether the optimiser makes a step of its own for this term, after the one for the sum of the others."""
+
+    learner: Learner | None = None
+    """Parameters that learn beside the student, such as a projector's."""
 
     def __init__(self, source: Source, weight: object) -> None:
+        if source not in get_args(Source):
+            raise BadCall(f"a term works on {', '.join(map(repr, get_args(Source)))}; not on {source!r}")
         self.source: Source = source
         self.weight = as_schedule(weight)
 
@@ -34,6 +53,22 @@ class Term(ABC):
     def value(self, lesson: Lesson) -> Tensor | None:
         """The unweighted loss, a scalar, mean over the samples; ``None`` where there is nothing to compare."""
 
+    def begin_task(self, stage: Stage) -> None:
+        """Told when a task begins, before its first step."""
+
+    def after_step(self, lesson: Lesson) -> None:
+        """Told after the optimiser's step."""
+
+    def end_task(self, stage: Stage) -> None:
+        """Told at the end of a task, when the memory has chosen and before the teachers look at the student."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has to survive a restart."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`state_dict` gave."""
+
 
 class Distill(Term):
     """The mean over the batch of what a knowledge says of student and teacher.
@@ -43,7 +78,12 @@ class Distill(Term):
         knowledge: what is transferred.
         source: on what data.
         weight: when and how much: a schedule, a number or a list.
-        over: which classes are compared; several groups are added up.
+        over: which classes are compared, of a knowledge of logits; several groups are added up. ``padded`` compares all
+            classes seen, the teacher's probabilities being zero for the new ones.
+        view: whether student and teacher see the ``same`` augmented samples, the ``raw`` ones, or ``both``, the mean of
+            the two losses.
+        at: the modules whose outputs are compared, of a knowledge of maps; the stages of the network if ``None``.
+        separate: make an optimiser step for this term alone, after the one for the others.
     """
 
     def __init__(
@@ -54,6 +94,9 @@ class Distill(Term):
         source: Source = "new",
         weight: object = 1.0,
         over: Over = "old",
+        view: View = "same",
+        at: Sequence[str] | None = None,
+        separate: bool = False,
     ) -> None:
         Term.__init__(self, source, weight)
         missing = knowledge.needs - teacher.offers
@@ -73,37 +116,97 @@ class Distill(Term):
             )
         if over not in get_args(Over):
             raise BadCall(f"a term compares classes {', '.join(map(repr, get_args(Over)))}; not {over!r}")
+        if view not in get_args(View):
+            raise BadCall(f"a term sees the view {', '.join(map(repr, get_args(View)))}; not {view!r}")
+        if view != "same" and teacher.needs_fields:
+            raise BadCall(
+                f"{type(teacher).__name__} kept what was said about the augmented view: use view 'same'"
+            )
+        if at is not None and "maps" not in knowledge.needs:
+            raise BadCall(f"{type(knowledge).__name__} compares no modules' outputs: leave out 'at'")
         self._teacher = teacher
         self.knowledge = knowledge
         self.over: Over = over
+        self.view: View = view
+        self.at = tuple(at) if at is not None else None
+        self.separate = separate
+        self.wants = Wants.of(knowledge.needs, self.at)
+        if isinstance(knowledge, Trainable):
+            self.learner = Learner(knowledge)
 
     @property
     def teacher(self) -> Teacher:
         return self._teacher
 
     def value(self, lesson: Lesson) -> Tensor | None:
-        if not self._teacher.ready:
+        if not self._teacher.ready or lesson.batch(self.source) is None:
             return None
-        if lesson.batch(self.source) is None:
-            return None
-        said = lesson.taught(self._teacher, self.source)
-        pairs = self._heads(lesson, said) if isinstance(said, dict) else self._columns(lesson, said)
+        views: tuple[View, ...] = ("same", "raw") if self.view == "both" else (self.view,)
+        values = [value for view in views if (value := self._compared(lesson, view)) is not None]
+        return sum(values[1:], start=values[0]) / len(values) if values else None
+
+    def _compared(self, lesson: Lesson, view: View) -> Tensor | None:
+        said = lesson.taught(self._teacher, self.source, view)
+        needs = self.knowledge.needs
+        if said.heads is not None:
+            pairs: list[tuple[Any, Any]] = [*self._heads(lesson, said.heads)]
+        elif "gradients" in needs:
+            pairs = self._whole(lesson, lesson.student(self.source, view), said)
+        elif "maps" in needs:
+            pairs = [(self._maps(lesson.student(self.source, view)), self._maps(said))]
+        elif "features" in needs:
+            pairs = [(lesson.student(self.source, view).features, said.features)]
+        else:
+            pairs = [*self._columns(lesson, lesson.student(self.source, view).logits, said.logits)]
         # The empty sum of an empty batch is an exact 0 that still back-propagates; its mean would be NaN.
-        values = [self.knowledge(student, teacher).sum() / max(len(student), 1) for student, teacher in pairs]
+        values = [self._mean(student, teacher) for student, teacher in pairs]
         return sum(values[1:], start=values[0]) if values else None
 
-    def _columns(self, lesson: Lesson, teacher: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def _mean(self, student: Any, teacher: Any) -> Tensor:
+        if self.learner is not None:
+            self.learner.meet(student, teacher)
+        said = self.knowledge(student, teacher)
+        return said.sum() / max(len(said), 1)
+
+    def _maps(self, said: Said) -> list[Tensor]:
+        """The compared maps, in order; a teacher of another architecture has other names for its own."""
+        if self.at is not None and all(name in said.maps for name in self.at):
+            return [said.maps[name] for name in self.at]
+        return list(said.maps.values())
+
+    def _whole(self, lesson: Lesson, student: Said, teacher: Said) -> list[tuple[Said, Said]]:
+        width = min(student.logits.shape[1], teacher.logits.shape[1])
+        chosen = [tuple(c for c in group if c < width) for group in groups(lesson.task, self.over, width)]
+        maps = (
+            {name: student.maps[name] for name in self.at} if self.at is not None else student.maps,
+            dict(zip(teacher.maps, self._maps(teacher), strict=False))
+            if self.at is None
+            else {name: teacher.maps[name] for name in self.at},
+        )
+        return [
+            (
+                Said(pick(student.logits, classes), student.features, maps[0]),
+                Said(pick(teacher.logits, classes), teacher.features, maps[1]),
+            )
+            for classes in chosen
+            if classes
+        ]
+
+    def _columns(self, lesson: Lesson, student: Tensor, teacher: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Student and teacher at the columns of each group of classes."""
-        student = lesson.student(self.source)
+        task = lesson.task
         # A head that has grown since has columns of which the teacher knows nothing.
         width = min(student.shape[1], teacher.shape[1])
+        if self.over == "padded" and task.scenario != "task":
+            old = tuple(column for column in task.old if column < width)
+            return [(pick(student, task.seen), padded(teacher, old, task.seen))] if old else []
+        over: Over = "old" if self.over == "padded" else self.over
         chosen = [
-            tuple(column for column in classes if column < width)
-            for classes in groups(lesson.task, self.over, width)
+            tuple(column for column in classes if column < width) for classes in groups(task, over, width)
         ]
         return [(pick(student, classes), pick(teacher, classes)) for classes in chosen if classes]
 
-    def _heads(self, lesson: Lesson, teacher: dict[int, Tensor]) -> list[tuple[Tensor, Tensor]]:
+    def _heads(self, lesson: Lesson, teacher: Mapping[int, Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Student and teacher at the classes of each earlier task's own head."""
         student = lesson.heads(self.source)
         task = lesson.task
@@ -112,6 +215,15 @@ class Distill(Term):
             (pick(student[label], classes), pick(teacher[label], classes))
             for label, classes in earlier.items()
         ]
+
+    def state_dict(self) -> dict[str, Any]:
+        learner = self.learner.state_dict() if self.learner is not None else None
+        return {"knowledge": self.knowledge.state_dict(), "learner": learner}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.knowledge.load_state_dict(state["knowledge"])
+        if self.learner is not None and state["learner"] is not None:
+            self.learner.load_state_dict(state["learner"])
 
 
 class Rehearse(Term):
@@ -135,5 +247,5 @@ class Rehearse(Term):
         batch = lesson.batch(self.source)
         if batch is None:
             return None
-        logits = lesson.student(self.source)
+        logits = lesson.student(self.source).logits
         return self.task_loss(logits, batch.y, batch.label, lesson.task, rehearsed=True)

@@ -7,24 +7,26 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from lifelong_kd.core.types import Batch, Task
+from lifelong_kd.core.types import LOGITS, Batch, Said, Task, Wants
 
-__all__ = ["Forward", "Logits", "Rebuild", "Teacher"]
-
-Logits = Tensor | dict[int, Tensor]
-"""Logits of shape (batch, columns), or one such tensor a task label from a model that has a head for each."""
+__all__ = ["Forward", "Rebuild", "Teacher"]
 
 Rebuild = Callable[[int], nn.Module]
 """Task index -> a network of the structure that the student had after that task, weights not yet loaded."""
+
+EVERYTHING = frozenset({"logits", "features", "maps", "gradients"})
+"""What a network can say."""
 
 
 class Forward(Protocol):
     """How a model is called: precision, task labels and several heads are its business alone."""
 
-    def __call__(self, module: nn.Module, x: Tensor, label: Tensor) -> Logits:
-        """Logits of ``x``."""
+    def __call__(
+        self, module: torch.nn.Module, x: torch.Tensor, label: torch.Tensor, wants: Wants = LOGITS
+    ) -> Said:
+        """What ``module`` says about ``x``."""
 
 
 class Teacher(ABC):
@@ -35,16 +37,23 @@ class Teacher(ABC):
     """
 
     offers: ClassVar[frozenset[str]] = frozenset({"logits"})
-    """What this teacher can say."""
+    """What this teacher can say: of ``logits``, ``features``, ``maps`` and ``gradients``."""
 
     needs_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that a memory has to keep for this teacher."""
 
-    sources: ClassVar[frozenset[str]] = frozenset({"new", "memory", "memory2"})
+    sources: ClassVar[frozenset[str]] = frozenset({"new", "memory", "memory2", "external"})
     """The data on which this teacher can say anything."""
 
-    adapts: ClassVar[bool] = False
-    """Whether teaching may change the teacher; one that does not stays bitwise the same."""
+    @property
+    def adapts(self) -> bool:
+        """Whether teaching may change the teacher; one that does not stays bitwise the same."""
+        return False
+
+    @property
+    def members(self) -> tuple[Teacher, ...]:
+        """The teachers that this one asks; they are told everything that it is told, before it, each once."""
+        return ()
 
     @property
     @abstractmethod
@@ -54,12 +63,21 @@ class Teacher(ABC):
     def begin(self, forward: Forward, device: torch.device) -> None:
         """Told once, before the first task, how models are called and where."""
 
+    def begin_task(self, task: Task) -> None:
+        """Told when a task begins, before its first step."""
+
+    def after_step(self, model: nn.Module, generator: torch.Generator) -> None:
+        """Told what the student has become after a step; for a teacher that follows it."""
+
     def observe(self, model: nn.Module, task: Task) -> None:
         """Told at the end of ``task`` what the student has become."""
 
     @abstractmethod
-    def teach(self, batch: Batch) -> Logits:
-        """What the teacher says about ``batch``; carries no gradient."""
+    def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
+        """What the teacher says about ``batch``; carries no gradient to any parameter.
+
+        Where ``wants.gradients`` is set the logits can be differentiated with respect to the maps.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """What has to survive a restart."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import RunFailed
+from lifelong_kd.core.types import Said
 
 __all__ = ["CacheKey", "OutputCache"]
 
@@ -37,36 +38,45 @@ class OutputCache:
 
     Args:
         key: what the outputs belong to.
-        outputs: shape (samples, columns).
+        outputs: ``logits`` and, where they were asked for, ``features``; the sample is the first dimension.
     """
 
-    def __init__(self, key: CacheKey, outputs: Tensor) -> None:
+    def __init__(self, key: CacheKey, outputs: Mapping[str, Tensor]) -> None:
         self.key = key
-        self.outputs = outputs
+        self.outputs = dict(outputs)
         self.hits = 0
 
     @classmethod
     @torch.no_grad()
-    def fill(cls, key: CacheKey, count: int, say: Callable[[Tensor], Tensor]) -> OutputCache:
-        """Ask the teacher, ``say(index) -> outputs``, about samples 0 to ``count - 1``, many at a time."""
-        outputs = [say(index) for index in torch.arange(count).split(AT_ONCE)]
-        return cls(key, torch.cat(outputs))
+    def fill(cls, key: CacheKey, count: int, say: Callable[[Tensor], Said]) -> OutputCache:
+        """Ask the teacher, ``say(index)``, about samples 0 to ``count - 1``, many at a time."""
+        said = [say(index) for index in torch.arange(count).split(AT_ONCE)]
+        outputs = {"logits": torch.cat([part.logits for part in said])}
+        features = [part.features for part in said if part.features is not None]
+        if features:
+            outputs["features"] = torch.cat(features)
+        return cls(key, outputs)
 
-    def get(self, index: Tensor) -> Tensor:
+    def get(self, index: Tensor) -> Said:
         """The outputs of the samples at ``index``."""
         self.hits += len(index)
-        return self.outputs[index]
+        features = self.outputs.get("features")
+        return Said(self.outputs["logits"][index], features[index] if features is not None else None)
 
-    def check(self, index: Tensor, fresh: Tensor) -> None:
+    def check(self, index: Tensor, fresh: Said) -> None:
         """Compare with outputs just computed.
 
         Raises:
             RunFailed: if they differ by more than rounding.
         """
-        kept = self.outputs[index]
-        difference = float((kept - fresh).abs().max())
-        if not difference <= TOLERANCE * max(1.0, float(fresh.abs().max())):
-            raise RunFailed(
-                f"the cached outputs of teacher {self.key.teacher[:12]} differ from fresh ones by {difference:.3g}:"
-                " the view of the data is not the same each time. Run with training.teacher_cache=off."
-            )
+        kept = self.get(index)
+        for mine, theirs in ((kept.logits, fresh.logits), (kept.features, fresh.features)):
+            if mine is None or theirs is None:
+                continue
+            difference = float((mine - theirs).abs().max())
+            if not difference <= TOLERANCE * max(1.0, float(theirs.abs().max())):
+                raise RunFailed(
+                    f"the cached outputs of teacher {self.key.teacher[:12]} differ from fresh ones by"
+                    f" {difference:.3g}: the view of the data is not the same each time. Run with"
+                    " training.teacher_cache=off."
+                )

@@ -2,73 +2,103 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, Protocol, Self
 
-import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from lifelong_kd.core.types import Batch, Task
-from lifelong_kd.model.freeze import frozen_copy
-from lifelong_kd.teacher.base import Forward, Logits, Rebuild, Teacher
+from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.types import LOGITS, Batch, Said, Task, Wants
+from lifelong_kd.teacher.base import Rebuild
 from lifelong_kd.teacher.cache import OutputCache
+from lifelong_kd.teacher.frozen import FrozenTeacher
 
-__all__ = ["Snapshot"]
+__all__ = ["Corrects", "Snapshot"]
 
 
-class Snapshot(Teacher):
+class Corrects(Protocol):
+    """Something that changes logits and belongs to the student, such as the bias layers of BiC."""
+
+    def rectify(self, logits: Tensor) -> Tensor:
+        """Corrected logits, shape (batch, columns)."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has to survive a restart."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`state_dict` gave."""
+
+
+class Snapshot(FrozenTeacher):
     """The student as it was at the end of the previous task, frozen, in evaluation mode (Li & Hoiem 2016).
 
     One deep copy a task; parameters and buffers, BatchNorm statistics included, stay bitwise what they were.
     ``module`` is the frozen network, ``None`` during the first task.
+
+    Args:
+        bn: ``frozen`` keeps BatchNorm statistics; ``adapt`` normalises by those of the batch and lets the running ones
+            follow the new data, as in teacher adaptation (Szatkowski et al. 2024, arXiv 2308.09544, section 3.2). Such
+            a teacher changes while it teaches, so its outputs are never cached.
     """
 
-    def __init__(self) -> None:
-        self.module: nn.Module | None = None
-        self.task_index = -1
+    def __init__(self, *, bn: Literal["frozen", "adapt"] = "frozen") -> None:
+        super().__init__()
+        if bn not in ("frozen", "adapt"):
+            raise BadCall(f"bn is 'frozen' or 'adapt', not {bn!r}")
+        self.bn = bn
         self.cache: OutputCache | None = None
         self.checking = False
-        self._forward: Forward | None = None
-        self._device = torch.device("cpu")
+        self._correction: Corrects | None = None
+        self._corrected: Corrects | None = None
 
     @property
-    def ready(self) -> bool:
-        return self.module is not None
+    def adapts(self) -> bool:
+        return self.bn == "adapt"
 
-    def begin(self, forward: Forward, device: torch.device) -> None:
-        self._forward = forward
-        self._device = device
+    def corrected_by(self, correction: Corrects) -> Self:
+        """Let each snapshot teach what the student says after ``correction``, as it was then (BiC)."""
+        self._correction = correction
+        return self
 
     def observe(self, model: nn.Module, task: Task) -> None:
-        self.module = frozen_copy(model)
-        self.task_index = task.index
+        self.keep(model, task.index)
+        self._corrected = copy.deepcopy(self._correction)
+        self._adapt()
         self.cache = None
 
-    def teach(self, batch: Batch) -> Logits:
-        cached = self.cache
-        if cached is not None and batch.index is not None and not self.checking:
+    def _adapt(self) -> None:
+        if self.module is not None and self.bn == "adapt":
+            for layer in self.module.modules():
+                if isinstance(layer, _BatchNorm):
+                    layer.training = True
+
+    def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
+        cached = self.cache if batch.index is not None else None
+        if cached is None or batch.index is None:
+            return self.ask(batch, wants)
+        if not self.checking:
             return cached.get(batch.index)
-        fresh = self.ask(batch)
-        if cached is not None and batch.index is not None and isinstance(fresh, torch.Tensor):
-            cached.check(batch.index, fresh)
+        fresh = self.ask(batch, wants)
+        cached.check(batch.index, fresh)
         return fresh
 
-    @torch.no_grad()
-    def ask(self, batch: Batch) -> Logits:
-        """The frozen network's own answer, never a cached one."""
-        if self.module is None or self._forward is None:
-            raise RuntimeError("a snapshot teaches from the second task on")
-        return self._forward(self.module, batch.x, batch.label)
+    def ask(self, batch: Batch, wants: Wants = LOGITS) -> Said:
+        said = super().ask(batch, wants)
+        if self._corrected is not None:
+            said.logits = self._corrected.rectify(said.logits)
+        return said
 
     def state_dict(self) -> dict[str, Any]:
-        if self.module is None:
-            return {"task": -1}
-        return {"task": self.task_index, "weights": dict(self.module.state_dict())}
+        corrected = self._corrected.state_dict() if self._corrected is not None else None
+        return {**super().state_dict(), "corrected": corrected}
 
     def load_state_dict(self, state: Mapping[str, Any], rebuild: Rebuild) -> None:
+        super().load_state_dict(state, rebuild)
+        self._adapt()
         self.cache = None
-        self.task_index = int(state["task"])
-        self.module = None
-        if self.task_index >= 0:
-            self.module = frozen_copy(rebuild(self.task_index)).to(self._device)
-            self.module.load_state_dict(state["weights"])
+        self._corrected = None
+        if state["corrected"] is not None and self._correction is not None:
+            self._corrected = copy.deepcopy(self._correction)
+            self._corrected.load_state_dict(state["corrected"])

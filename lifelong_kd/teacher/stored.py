@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from lifelong_kd.core.types import Batch
-from lifelong_kd.teacher.base import Logits, Teacher
+from lifelong_kd.core.types import LOGITS, Batch, Said, Wants
+from lifelong_kd.teacher.base import Teacher
 
 __all__ = ["Stored"]
 
@@ -23,5 +23,5 @@ class Stored(Teacher):
     def ready(self) -> bool:
         return True
 
-    def teach(self, batch: Batch) -> Logits:
-        return batch.fields["logits"]
+    def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
+        return Said(batch.fields["logits"])

@@ -10,12 +10,13 @@ import torch
 from avalanche.models import MultiHeadClassifier, MultiTaskModule
 from torch import Tensor, nn
 
+from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
-from lifelong_kd.core.types import Batch
+from lifelong_kd.core.types import LOGITS, Batch, Said, Wants
 from lifelong_kd.model.freeze import unwrapped
+from lifelong_kd.model.hearing import Hearing
 from lifelong_kd.model.network import Network
 from lifelong_kd.model.taps import penultimate
-from lifelong_kd.teacher.base import Logits
 from lifelong_kd.training.stopwatch import Stopwatch
 
 __all__ = ["Adapter", "Template"]
@@ -27,6 +28,9 @@ class Template(Protocol):
     model: nn.Module
     device: torch.device
     loss: Tensor
+    optimizer: torch.optim.Optimizer
+    train_mb_size: int
+    train_epochs: int
     mb_output: Tensor
     mb_x: Tensor
     mb_y: Tensor
@@ -35,6 +39,9 @@ class Template(Protocol):
     adapted_dataset: Any
     is_training: bool
     _criterion: Any
+
+    def optimizer_step(self) -> None:
+        """A step of the optimiser."""
 
 
 def grow_head(model: nn.Module, classes: Sequence[int], label: int, seeds: Seeds, index: int) -> None:
@@ -89,6 +96,7 @@ class Adapter:
         self._watched: nn.Module | None = None
         self._looked_at: nn.Module | None = None
         self._separable = False
+        self._hearing: Hearing | None = None
         self.teaching = Stopwatch(template.device)
 
     @property
@@ -110,23 +118,59 @@ class Adapter:
         context = getattr(self.template, "precision_context", None)
         return cast(AbstractContextManager[Any], context()) if context is not None else nullcontext()
 
-    def forward(self, module: nn.Module, x: Tensor, label: Tensor) -> Logits:
-        """Logits of any module built like the student; of each of its heads by task label if it has several."""
+    # ---- teachers ---------------------------------------------------------------------------------------------
+
+    def forward(self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+        """What any module built like the student says; of each of its heads by task label if it has several."""
         with self.teaching.running(), self.precision():
             if isinstance(module, MultiTaskModule):
                 # Without labels such a network answers for every task; some override only ``forward``.
-                return {key: said.float() for key, said in module(x, None).items()}
-            return cast(Tensor, module(x)).float()
+                heads = {key: said.float() for key, said in module(x, None).items()}
+                if not wants.only_logits:
+                    raise BadCall(
+                        "the features and maps of a model with task labels cannot be distilled; give a network of"
+                        " lifelong_kd with the head 'multihead'"
+                    )
+                return Said(x.new_empty(len(x), 0), heads=heads)
+            return _ask(module, x, wants, leaves=wants.gradients)
 
-    def student(self, batch: Batch) -> Tensor:
-        """The student's logits of a batch, under the samples' own task labels."""
+    # ---- the student ------------------------------------------------------------------------------------------
+
+    def listen(self, wants: Wants) -> None:
+        """Keep what is wanted besides the logits of the template's next forward pass."""
+        if wants.only_logits:
+            self._hearing = None
+            return
+        self._hearing = Hearing(self.template.model, wants)
+        self._hearing.__enter__()
+
+    def heard(self, logits: Tensor) -> Said:
+        """What the student said in the pass that :meth:`listen` waited for."""
+        hearing, self._hearing = self._hearing, None
+        if hearing is None:
+            return Said(logits)
+        hearing.__exit__(None, None, None)
+        return hearing.said(logits)
+
+    def student(self, batch: Batch, wants: Wants = LOGITS) -> Said:
+        """What the student says about a batch, under the samples' own task labels."""
         # The heads are asked on the features of the new batch only, so those have to survive this pass.
         features = self._features
-        with self.precision():
-            model = self.template.model
-            said = model(batch.x, batch.label) if self.multitask else model(batch.x)
+        said = self.say(self.template.model, batch.x, batch.label, wants)
         self._features = features
-        return cast(Tensor, said).float()
+        return said
+
+    def say(self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+        """What any module built like the student says, under the samples' own task labels; it may carry a gradient."""
+        with self.precision():
+            if isinstance(module, MultiTaskModule):
+                return _ask(module, x, wants, label)
+            return _ask(module, x, wants)
+
+    def answer(self, module: nn.Module, x: Tensor, label: Tensor) -> Tensor:
+        """The logits of any module built like the student, under the samples' own task labels."""
+        with torch.no_grad():
+            return self.say(module, x, label).logits
 
     def heads(self, batch: Batch) -> dict[int, Tensor]:
         """What each head of the student says about a batch; of the new one from the features it has already."""
@@ -169,3 +213,11 @@ class Adapter:
             for module, mode in modes.items():
                 module.training = mode
         return logits.float(), features.float()
+
+
+def _ask(model: nn.Module, x: Tensor, wants: Wants, *label: Tensor, leaves: bool = False) -> Said:
+    if wants.only_logits:
+        return Said(model(x, *label).float())
+    with Hearing(model, wants, leaves=leaves) as hearing:
+        logits = model(x, *label)
+    return hearing.said(logits.float())

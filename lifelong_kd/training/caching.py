@@ -8,7 +8,7 @@ from collections.abc import Callable
 from avalanche.models import MultiTaskModule
 from torch import Tensor
 
-from lifelong_kd.core.types import Batch
+from lifelong_kd.core.types import Batch, Said, Wants
 from lifelong_kd.model.freeze import digest
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.teacher.cache import CacheKey, OutputCache
@@ -22,7 +22,8 @@ __all__ = ["fill_caches"]
 def fill_caches(engine: EngineMixin, strategy: Strategy) -> int:
     """Ask every snapshot about the whole training set of the current task, where it would give the same answers again.
 
-    Not where the view of the data is random, where the data are not ours, or where the model has a head for each task.
+    Not where the view of the data is random, where the data are not ours, where the model has a head for each task, or
+    where maps are asked for, which are too large to keep.
 
     Returns:
         How many teachers have a cache now.
@@ -42,11 +43,14 @@ def fill_caches(engine: EngineMixin, strategy: Strategy) -> int:
         return 0
     filled = 0
     for teacher in strategy.teachers.values():
-        if isinstance(teacher, Snapshot) and teacher.module is not None:
+        wants = strategy.asked(teacher)
+        if wants.maps or wants.at:
+            continue
+        if isinstance(teacher, Snapshot) and teacher.module is not None and not teacher.adapts:
             view = f"mean {engine.pipeline.mean} std {engine.pipeline.std}"
             key = CacheKey(digest(teacher.module), _samples(loader), view)
             if teacher.cache is None or teacher.cache.key != key:
-                teacher.cache = OutputCache.fill(key, len(loader.data), _asking(teacher, loader))
+                teacher.cache = OutputCache.fill(key, len(loader.data), _asking(teacher, loader, wants))
             teacher.checking = mode == "check"
             filled += 1
     return filled
@@ -60,15 +64,12 @@ def _samples(loader: BatchLoader) -> str:
     return sha.hexdigest()
 
 
-def _asking(teacher: Snapshot, loader: BatchLoader) -> Callable[[Tensor], Tensor]:
+def _asking(teacher: Snapshot, loader: BatchLoader, wants: Wants) -> Callable[[Tensor], Said]:
     data = loader.data
 
-    def say(index: Tensor) -> Tensor:
+    def say(index: Tensor) -> Said:
         raw = data.raw(index)
         label = data.labels[index].to(data.device)
-        said = teacher.ask(Batch(x=loader.view(raw), y=data.targets[index], label=label, raw=raw))
-        if isinstance(said, dict):
-            raise TypeError("a model with a head for each task has no single table of outputs")
-        return said
+        return teacher.ask(Batch(x=loader.view(raw), y=data.targets[index], label=label, raw=raw), wants)
 
     return say

@@ -238,6 +238,12 @@ class EngineMixin:
             return self.train_epochs
         return math.ceil(self.options.iterations / self._pass())
 
+    def steps_of_task(self) -> int:
+        """Steps of the current task's training."""
+        if self.options.iterations is not None:
+            return self.options.iterations
+        return self.train_epochs * len(self.dataloader)
+
     def _pass(self) -> int:
         self.dataloader.limit = None
         return max(len(self.dataloader), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Scenario, Task, TaskData
+from lifelong_kd.correction.base import Asked
+from lifelong_kd.model.freeze import unwrapped
+from lifelong_kd.phase.base import Stage
 from lifelong_kd.strategy import registry as strategies
 from lifelong_kd.strategy.base import Part, Strategy
 from lifelong_kd.strategy.lesson import Lesson, Source
@@ -136,12 +140,17 @@ class DistillationPlugin(SupervisedPlugin):
 
     def _training_set(self, template: Template) -> Any:
         new = template.adapted_dataset
+        mine, rows = self.strategy.hold_out(
+            _task_data(template), self.tasks[-1], resumed=_resumed_inside(template)
+        )
+        if len(mine) < len(new):
+            new = new.subset(mine.tolist())
         if self.strategy.train_on == "everything":
             for experience in self._earlier[:-1]:
                 new = new.concat(experience.dataset.train())
         memory = self.strategy.memory
-        if self.strategy.train_on == "new_and_memory" and memory is not None and len(memory):
-            samples = memory.take(torch.arange(len(memory)))  # without rows that are not filled yet
+        if self.strategy.train_on == "new_and_memory" and memory is not None and rows is not None:
+            samples = memory.take(rows)
             raw, pipeline = samples["raw"], getattr(template, "pipeline", None)
             if getattr(getattr(template, "options", None), "workers", 0):
                 # Worker processes cannot reach into a GPU's memory.
@@ -158,17 +167,36 @@ class DistillationPlugin(SupervisedPlugin):
                 "a memory that chooses exemplars by their features needs a model without task labels; give a network of"
                 " lifelong_kd with the head 'multihead', or another memory"
             )
-        own = getattr(strategy, "task_data", None)
-        data: TaskData = (
-            own() if own is not None else ForeignData(strategy.experience.dataset, strategy.device)
-        )
-        self.strategy.begin_task(self.tasks[-1], data)
+        stage = self._stage(strategy, _task_data(strategy))
+        self.strategy.begin_task(stage, resumed=_resumed_inside(strategy))
 
     def after_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
-        data = self.strategy.data
         self._lesson = None
-        self.strategy.end_task(
-            strategy.model, lambda raw: self.adapter.describe(data.plain(raw.to(strategy.device)))
+        stage = self._stage(strategy, self.strategy.data)
+        stage.notes.update(self.strategy.stage.notes)
+        self.strategy.end_task(stage)
+
+    def _stage(self, template: Template, data: TaskData) -> Stage:
+        """The current task, as phases see it."""
+        task = self.tasks[-1]
+        epochs = getattr(template, "epochs_of_task", None)
+
+        def loss(logits: Tensor, y: Tensor, label: Tensor) -> Tensor:
+            return self.strategy.task_loss(self.strategy.corrected(logits), y, label, task)
+
+        return Stage(
+            task=task,
+            data=data,
+            model=unwrapped(template.model),
+            memory=self.strategy.memory,
+            say=self.adapter.say,
+            describe=lambda raw: self.adapter.describe(data.plain(raw.to(template.device))),
+            loss=loss,
+            seeds=self.seeds,
+            device=template.device,
+            batch_size=template.train_mb_size,
+            epochs=template.train_epochs if epochs is None else epochs(),
+            optimizer=lambda parameters, lr=None: _like(template.optimizer, parameters, lr),
         )
 
     # ---- the life of a step -----------------------------------------------------------------------------------
@@ -182,30 +210,48 @@ class DistillationPlugin(SupervisedPlugin):
             raw=strategy.mb_x if raw is None else raw,
             index=getattr(strategy, "mb_index", None),
         )
-        lesson = self.strategy.lesson(batch, None, self.adapter.student, self.adapter.heads)
+        lesson = self.strategy.lesson(
+            batch, None, self.adapter.student, self.adapter.heads, progress=_progress(strategy)
+        )
         self._lesson = lesson
         self._joined = self.strategy.sources(lesson) if self.adapter.separable else []
+        wants = lesson.wants("new")
         if self._joined:
             # No layer mixes samples, so one pass says the same as several, in fewer and larger products.
             batches = [lesson.batch(source) for source in self._joined]
             strategy.mbatch[0] = torch.cat([batch.x, *(drawn.x for drawn in batches if drawn is not None)])
+            for source in self._joined:
+                wants |= lesson.wants(source)
+        self.adapter.listen(wants)
 
     def after_forward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         lesson = self._lesson
         if lesson is None:
             raise RuntimeError("the template has not called before_forward")
+        said = self.adapter.heard(self.strategy.corrected(strategy.mb_output))
         if self._joined:
             batches = [lesson.batch(source) for source in ("new", *self._joined)]
             strategy.mbatch[0] = batches[0].x if batches[0] is not None else None
-            said = strategy.mb_output.split([len(drawn) for drawn in batches if drawn is not None])
-            strategy.mb_output = said[0]
-            for source, logits in zip(self._joined, said[1:], strict=True):
-                lesson.hear(source, logits)
-        lesson.hear("new", strategy.mb_output)
+            parts = said.split([len(drawn) for drawn in batches if drawn is not None])
+            said = parts[0]
+            for source, part in zip(self._joined, parts[1:], strict=True):
+                lesson.hear(source, part)
+        strategy.mb_output = said.logits
+        lesson.hear("new", said)
 
     def before_backward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         if self._lesson is not None:
             strategy.loss = self.strategy.loss(strategy.loss, self._lesson)
+
+    def before_update(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        self.strategy.before_step(strategy.model)
+
+    def after_update(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        if self._lesson is not None:
+            for loss in self.strategy.separate(self._lesson):
+                strategy.optimizer.zero_grad()
+                loss.backward()
+                strategy.optimizer_step()
 
     def after_training_iteration(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         if self._lesson is not None:
@@ -213,9 +259,51 @@ class DistillationPlugin(SupervisedPlugin):
             self._lesson = None
 
     def after_eval_forward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
-        strategy.mb_output = self.strategy.predict(
-            strategy.mb_output, lambda: self.adapter.describe(strategy.mb_x)[1]
+        if not self.tasks or not self.strategy.corrections:
+            return
+        batch = strategy.mbatch
+        label = batch[-1] if len(batch) > 2 else torch.zeros_like(strategy.mb_y)
+        asked = Asked(
+            x=strategy.mb_x,
+            label=label,
+            task=self.tasks[-1],
+            features=lambda: self.adapter.describe(strategy.mb_x)[1],
+            answer=lambda module: self.adapter.answer(module, strategy.mb_x, label),
         )
+        strategy.mb_output = self.strategy.predict(strategy.mb_output, asked)
+
+
+def _task_data(template: Any) -> TaskData:
+    """The data of the current experience."""
+    own = getattr(template, "task_data", None)
+    data: TaskData = own() if own is not None else ForeignData(template.experience.dataset, template.device)
+    return data
+
+
+def _resumed_inside(template: Any) -> bool:
+    """Whether a state that was saved inside this task is about to be put back."""
+    return bool(getattr(template, "first_epoch", 0))
+
+
+def _progress(template: Any) -> float:
+    """The share of the task's steps that are done."""
+    own = getattr(template, "steps_of_task", None)
+    total = own() if own is not None else template.train_epochs * len(template.dataloader)
+    return min(int(template.clock.train_exp_iterations) / max(int(total), 1), 1.0)
+
+
+def _like(
+    optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], lr: float | None
+) -> torch.optim.Optimizer:
+    """An optimiser of the same kind and settings."""
+    options = {key: value for key, value in optimizer.defaults.items() if key not in UNIQUE}
+    kind: Any = type(optimizer)
+    made: torch.optim.Optimizer = kind(parameters, **{**options, **({} if lr is None else {"lr": lr})})
+    return made
+
+
+UNIQUE = ("differentiable", "decoupled_weight_decay")
+"""Defaults that torch records but not every optimiser takes."""
 
 
 class _TaskCriterion:

@@ -14,6 +14,8 @@ ROWS = [
     ["knowledge", "schedule", "evaluation", "tracking"],
     ["model", "stream", "memory"],
     ["teacher"],
+    ["phase"],
+    ["correction"],
     ["strategy"],
     ["training"],
     ["comparison", "config"],

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from lifelong_kd.core.seeds import Seeds
-from lifelong_kd.core.types import Batch, Scenario, Task
+from lifelong_kd.core.types import LOGITS, Batch, Said, Scenario, Task, Wants
+from lifelong_kd.correction.base import Asked
+from lifelong_kd.model.hearing import Hearing
 from lifelong_kd.model.network import Network
+from lifelong_kd.phase.base import Stage
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.lesson import Lesson
 
@@ -82,14 +85,36 @@ class Driver:
         self.strategy.begin(self.call, self.seeds, CPU)
 
     @staticmethod
-    def call(module: nn.Module, x: Tensor, label: Tensor) -> Tensor:
-        said: Tensor = module(x)
-        return said
+    def call(module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+        with Hearing(module, wants, leaves=wants.gradients) as hearing:
+            return hearing.said(module(x))
 
-    def student(self, batch: Batch) -> Tensor:
+    def say(self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+        with Hearing(module, wants) as hearing:
+            return hearing.said(module(x))
+
+    def student(self, batch: Batch, wants: Wants = LOGITS) -> Said:
         self.forwards.append(len(batch))
-        said: Tensor = self.model(batch.x)
-        return said
+        return self.say(self.model, batch.x, batch.label, wants)
+
+    def stage(self, task: Task, data: Data) -> Stage:
+        strategy = self.strategy
+        return Stage(
+            task=task,
+            data=data,
+            model=self.model,
+            memory=strategy.memory,
+            say=self.say,
+            describe=self.describe,
+            loss=lambda logits, y, label: strategy.task_loss(logits, y, label, task),
+            seeds=self.seeds,
+            device=CPU,
+            batch_size=6,
+            epochs=1,
+            optimizer=lambda parameters, lr=None: torch.optim.SGD(
+                parameters, lr=self.lr if lr is None else lr
+            ),
+        )
 
     def describe(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         training = self.model.training
@@ -100,22 +125,34 @@ class Driver:
         self.model.train(training)
         return said, features
 
+    def asked(self, x: Tensor) -> Asked:
+        """Those samples, as the rule of inference sees them."""
+        label = torch.zeros(len(x), dtype=torch.int64)
+        return Asked(
+            x=x,
+            label=label,
+            task=self.strategy.task,
+            features=lambda: self.describe(x)[1],
+            answer=lambda module: self.say(module, x, label).logits.detach(),
+        )
+
     def begin(self, task: Task, data: Data | None = None) -> Data:
         data = data or data_of(task)
         grow = getattr(self.model, "grow", None)
         if grow is not None:
             with self.seeds.default(f"head/{task.index}"):
                 grow(task.new, task.label)
-        self.strategy.begin_task(task, data)
+        self.strategy.hold_out(data, task)
+        self.strategy.begin_task(self.stage(task, data))
         return data
 
     def lesson(
         self, batch: Batch, heads: Callable[[Batch], dict[int, Tensor]] = no_heads
     ) -> tuple[Tensor, Lesson]:
         """The task loss of a batch, and the step as terms see it."""
-        logits = self.student(batch)
-        loss = self.strategy.task_loss(logits, batch.y, batch.label, self.strategy.task)
-        return loss, self.strategy.lesson(batch, logits, self.student, heads)
+        said = self.student(batch)
+        loss = self.strategy.task_loss(said.logits, batch.y, batch.label, self.strategy.task)
+        return loss, self.strategy.lesson(batch, said, self.student, heads)
 
     def step(self, batch: Batch) -> Lesson:
         """One step of plain gradient descent."""
@@ -131,7 +168,7 @@ class Driver:
         return lesson
 
     def end(self) -> None:
-        self.strategy.end_task(self.model, self.describe)
+        self.strategy.end_task(self.strategy.stage)
 
     def learn(self, task: Task, steps: int = 4, size: int = 6) -> None:
         """A whole task."""

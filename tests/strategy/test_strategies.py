@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.core.types import Batch, Scenario, Task
+from lifelong_kd.core.types import Batch, Said, Scenario, Task
+from lifelong_kd.correction.nearest_mean import NearestMean
 from lifelong_kd.memory.exemplars import Herding
 from lifelong_kd.memory.reservoir import Reservoir
 from lifelong_kd.model.build import build_network
@@ -97,7 +98,7 @@ def total_of(
         assert found is not None
         return found
 
-    return float(total.detach()), drawn, lambda source: lesson.student(source).tolist()  # type: ignore[arg-type]
+    return float(total.detach()), drawn, lambda source: lesson.student(source).logits.tolist()  # type: ignore[arg-type]
 
 
 def test_every_strategy_of_ours_is_tested_here() -> None:
@@ -115,7 +116,7 @@ def test_lwf_is_its_formula(split: list[tuple[int, ...]], task_loss: Classes, ov
     strategy = lwf(temperature=3.0, weight=1.5, task_loss=task_loss, over=over)  # type: ignore[arg-type]
     driver, batch = third_task(strategy, split)
     task = tasks_of(split)[2]
-    said = teacher_of(driver).ask(batch)
+    said = teacher_of(driver).ask(batch).logits
     assert isinstance(said, Tensor)
     total, _, student = total_of(driver, batch)
     expected = slow.lwf(
@@ -133,7 +134,7 @@ def test_lwf_is_its_formula(split: list[tuple[int, ...]], task_loss: Classes, ov
 
 def test_lwf_with_a_task_label_compares_each_earlier_task_on_its_own() -> None:
     driver, batch = third_task(lwf(weight=2.0), GROUPS, "task")
-    said = teacher_of(driver).ask(batch)
+    said = teacher_of(driver).ask(batch).logits
     assert isinstance(said, Tensor)
     total, _, student = total_of(driver, batch)
     expected = slow.lwf(
@@ -152,11 +153,11 @@ def test_lwf_with_the_weight_and_temperature_of_the_paper_has_its_gradient() -> 
     # Li & Hoiem 2016, equation 2: lambda_o = 1 times CE(teacher^T, student^T), without T^2; T = 2 is our 0.25.
     driver, batch = third_task(lwf())
     logits = driver.model(batch.x).detach().requires_grad_()
-    said = teacher_of(driver).ask(batch)
+    said = teacher_of(driver).ask(batch).logits
     assert isinstance(said, Tensor)
     p, log_q = (said[:, :4] / 2).softmax(dim=1), (logits[:, :4] / 2).log_softmax(dim=1)
     (papers,) = torch.autograd.grad(-(p * log_q).sum(dim=1).mean(), logits)
-    lesson = driver.strategy.lesson(batch, logits, driver.student, lambda batch: {})
+    lesson = driver.strategy.lesson(batch, Said(logits), driver.student, lambda batch: {})
     nothing = torch.zeros((), dtype=torch.float64, requires_grad=True)
     (ours,) = torch.autograd.grad(driver.strategy.loss(nothing, lesson), logits)
     torch.testing.assert_close(ours, papers)
@@ -168,7 +169,7 @@ def test_one_step_of_lwf_moves_the_student_as_the_formula_says_and_the_teacher_n
     teacher = teacher_of(driver)
     assert teacher.module is not None
     frozen = {name: value.clone() for name, value in teacher.module.state_dict().items()}
-    said = teacher.ask(batch)
+    said = teacher.ask(batch).logits
     assert isinstance(said, Tensor)
     weight, bias = driver.model.weight.detach().clone(), driver.model.bias.detach().clone()
     logits = (batch.x @ weight.T + bias).tolist()
@@ -254,7 +255,7 @@ def test_icarl_is_its_formula(split: list[tuple[int, ...]]) -> None:
         label=torch.cat([batch.label, kept.samples["label"]]),
         raw=torch.cat([batch.raw, kept.samples["raw"]]),
     )
-    said = teacher_of(driver).ask(mixed)
+    said = teacher_of(driver).ask(mixed).logits
     assert isinstance(said, Tensor)
     total, _, student = total_of(driver, mixed)
     expected = slow.icarl(
@@ -430,7 +431,7 @@ def test_a_restart_between_tasks_goes_on_bit_for_bit(make: Callable[[], Strategy
     x = torch.randn(6, 5)
     logits = first.model.eval()(x), second.model.eval()(x)
     scores = [
-        driver.strategy.predict(said.detach(), lambda: driver.describe(x)[1])  # noqa: B023 - called at once
+        driver.strategy.predict(said.detach(), driver.asked(x))
         for driver, said in zip((first, second), logits, strict=True)
     ]
     assert torch.equal(*scores)
@@ -443,11 +444,12 @@ def test_icarl_chooses_predicts_and_snapshots_at_the_end_of_a_task() -> None:
     driver = trained(icarl(memory=12), network(), tasks_of(GROUPS)[:1])
     strategy = driver.strategy
     assert strategy.memory is not None and len(strategy.memory) == 12
-    assert strategy.classifier is not None and strategy.classifier.classes is not None
-    assert strategy.classifier.classes.tolist() == [0, 1]
+    (nearest,) = strategy.corrections
+    assert isinstance(nearest, NearestMean) and nearest.classes is not None
+    assert nearest.classes.tolist() == [0, 1]
     assert teacher_of(driver).task_index == 0
     x = torch.randn(4, 5)
-    scores = strategy.predict(driver.model.eval()(x).detach(), lambda: driver.describe(x)[1])
+    scores = strategy.predict(driver.model.eval()(x).detach(), driver.asked(x))
     assert scores.shape == (4, 6) and scores[:, 2:].max() == -torch.inf
 
 

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.core.types import Batch, Moment
+from lifelong_kd.core.types import LOGITS, Batch, Moment, Said, Wants
+from lifelong_kd.correction.nearest_mean import NearestMean
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.knowledge.mse import Mse
 from lifelong_kd.memory.exemplars import Herding
 from lifelong_kd.memory.reservoir import Reservoir
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.lesson import Lesson, Source
-from lifelong_kd.strategy.nearest_mean import NearestMean
 from lifelong_kd.strategy.task_loss import TaskLoss
 from lifelong_kd.strategy.term import Distill, Rehearse
-from lifelong_kd.teacher.base import Logits, Teacher
+from lifelong_kd.teacher.base import Teacher
 from lifelong_kd.teacher.snapshot import Snapshot
 from lifelong_kd.teacher.stored import Stored
 from tests.reference import losses as slow
@@ -29,18 +29,18 @@ GROUPS = [(0, 1), (2, 3), (4, 5)]
 class Fixed(Teacher):
     """Says what it was made with."""
 
-    def __init__(self, said: Logits | None) -> None:
-        self.said = said
+    def __init__(self, said: Tensor | dict[int, Tensor] | None) -> None:
+        self.said = Said(torch.empty(0), heads=said) if isinstance(said, dict) else said
         self.asked = 0
 
     @property
     def ready(self) -> bool:
         return self.said is not None
 
-    def teach(self, batch: Batch) -> Logits:
+    def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
         self.asked += 1
         assert self.said is not None
-        return self.said
+        return Said(self.said) if isinstance(self.said, Tensor) else self.said
 
 
 def batch(count: int) -> Batch:
@@ -54,17 +54,21 @@ def lesson(
     def empty(source: Source) -> Batch | None:
         return None
 
-    def forward(batch: Batch) -> Tensor:
+    def forward(batch: Batch, wants: Wants) -> Said:
         raise AssertionError("the new batch has been through the student already")
 
     return Lesson(
         task=tasks_of(GROUPS, scenario)[index],  # type: ignore[arg-type]
         moment=Moment(task=index, old=2 * index, new=2),
         new=batch(len(logits)),
-        logits=logits,
+        said=Said(logits),
         draw=empty,
+        plain=lambda batch: batch,
         forward=forward,
         heads=lambda batch: heads or {},
+        model=torch.nn.Identity(),
+        wants={},
+        asked={},
     )
 
 
@@ -281,8 +285,8 @@ class Painter(Teacher):
     offers = frozenset({"paint"})
     ready = True
 
-    def teach(self, batch: Batch) -> Tensor:
-        return batch.x
+    def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
+        return Said(batch.x)
 
 
 def test_a_knowledge_and_a_teacher_that_do_not_fit_are_refused() -> None:
@@ -295,7 +299,7 @@ def test_a_knowledge_and_a_teacher_that_do_not_fit_are_refused() -> None:
 def test_a_teacher_on_data_it_cannot_teach_on_is_refused() -> None:
     with pytest.raises(BadCall, match=r"Stored cannot teach on 'new'; it can on \['memory', 'memory2'\]"):
         Distill(Stored(), Mse(), source="new")
-    with pytest.raises(BadCall, match="Snapshot cannot teach on 'dreams'"):
+    with pytest.raises(BadCall, match="'external'; not on 'dreams'"):
         Distill(Snapshot(), Kd(), source="dreams")  # type: ignore[arg-type]
 
 
@@ -329,7 +333,7 @@ def test_training_on_exemplars_needs_some_and_a_loss_that_can_score_them() -> No
 
 def test_the_nearest_mean_needs_exemplars() -> None:
     with pytest.raises(BadCall, match="needs a memory of exemplars"):
-        Strategy(classifier=NearestMean())
+        Strategy(corrections=[NearestMean()])
 
 
 def test_a_memory_batch_of_nothing_is_refused() -> None:
@@ -369,6 +373,9 @@ def test_a_growing_task_is_compared_on_columns_both_have() -> None:
     stored = drawn.fields["logits"]
     assert stored.shape[1] == 4
     expected = slow.mean(
-        [slow.mse(s[:4], t) for s, t in zip(step.student("memory").tolist(), stored.tolist(), strict=True)]
+        [
+            slow.mse(s[:4], t)
+            for s, t in zip(step.student("memory").logits.tolist(), stored.tolist(), strict=True)
+        ]
     )
     assert float(value.detach()) == pytest.approx(expected, rel=1e-5)
