@@ -24,11 +24,12 @@ def mlp(
     activation: Literal["relu", "tanh", "gelu"] = "relu",
     dropout: float = 0.0,
     batch_norm: bool = False,
+    init: Literal["torch", "xavier"] = "torch",
 ) -> MLP:
     """Multi-layer perceptron: flattens its input, then hidden layers of any sizes.
 
     The default, two layers of 400 rectified units, is the network of van de Ven, Tuytelaars and Tolias (2022,
-    doi:10.1038/s42256-022-00568-3) for split and permuted MNIST. Layers are initialised as torch does by default.
+    doi:10.1038/s42256-022-00568-3) for split and permuted MNIST.
 
     Args:
         hidden: units of each hidden layer; the last is the size of the features. An empty list gives a linear
@@ -36,9 +37,11 @@ def mlp(
         activation: non-linearity behind each hidden layer.
         dropout: probability of dropping a unit behind each hidden layer, in [0, 1).
         batch_norm: whether a BatchNorm stands before each non-linearity.
+        init: ``torch`` initialises layers as torch does; ``xavier`` draws weights uniformly in +-sqrt(6 / (fan-in +
+            fan-out)) and sets biases to 0 (Glorot and Bengio 2010), as DER's network for MNIST does.
 
     Raises:
-        BadCall: for a size below 1, a dropout outside [0, 1) or an unknown activation.
+        BadCall: for a size below 1, a dropout outside [0, 1), an unknown activation or initialisation.
 
     >>> mlp((1, 28, 28), hidden=[100]).feature_size
     100
@@ -49,7 +52,15 @@ def mlp(
         raise BadCall(f"dropout must lie in [0, 1), found {dropout}.")
     if activation not in ACTIVATIONS:
         raise BadCall(f"activation must be one of {', '.join(ACTIVATIONS)}, found {activation!r}.")
-    return MLP(math.prod(input_shape), tuple(hidden), ACTIVATIONS[activation], dropout, batch_norm)
+    if init not in ("torch", "xavier"):
+        raise BadCall(f"init must be 'torch' or 'xavier', found {init!r}.")
+    network = MLP(math.prod(input_shape), tuple(hidden), ACTIVATIONS[activation], dropout, batch_norm)
+    if init == "xavier":
+        for layer in network.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+    return network
 
 
 class MLP(Backbone):

@@ -39,6 +39,8 @@ def _describe(raw: Tensor) -> tuple[Tensor, Tensor]:
 def check_memory(make: Callable[[], Memory], *, budget: int) -> None:
     """Check that a memory keeps to its budget, keeps samples whole, draws without repeats and survives a restart.
 
+    Samples also have to be found again by their ``slot``, and a field overwritten there to be what is drawn next.
+
     Args:
         make: makes a fresh memory.
         budget: the most samples it may hold after six classes.
@@ -74,7 +76,28 @@ def check_memory(make: Callable[[], Memory], *, budget: int) -> None:
     few = memory.draw(3, torch.Generator().manual_seed(2))
     rows = {tuple(row) for row in few["raw"].tolist()}
     expect(len(few["y"]) == 3 and len(rows) == 3, f"{name} repeats samples in one draw")
+    _check_slots(memory, name)
     _check_restart(make, memory, name, history)
+
+
+def _check_slots(memory: Memory, name: str) -> None:
+    drawn = memory.draw(4, torch.Generator().manual_seed(5))
+    slots = drawn["slot"]
+    again = memory.take(slots)
+    for field, values in drawn.items():
+        same = values.equal(again[field]) or (values == again[field]).logical_or(values.isnan()).all()
+        expect(bool(same), f"{name} has another {field!r} in the slot that it drew it from")
+    expect("slot" not in memory.samples, f"{name} stores the slots as if they were data")
+    before = memory.take(torch.arange(len(memory)))["logits"]
+    values = torch.full((len(slots), before.shape[1]), 7.0)
+    memory.rewrite(slots, "logits", values)
+    expect(memory.take(slots)["logits"].equal(values), f"{name} has not taken the logits that were rewritten")
+    others = torch.ones(len(memory), dtype=torch.bool)
+    others[slots] = False
+    now = memory.take(torch.arange(len(memory)))["logits"]
+    kept = torch.equal(now[others].nan_to_num(), before[others].nan_to_num())
+    expect(kept, f"{name} has changed rows that were not rewritten")
+    memory.rewrite(slots, "logits", drawn["logits"])
 
 
 def _learn(memory: Memory, task: Task, generator: torch.Generator) -> None:

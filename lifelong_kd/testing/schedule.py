@@ -26,7 +26,9 @@ def check_schedule(schedule: Schedule, *, tasks: int = 5) -> None:
     adaptive = [part for part in schedule.parts() if part.adaptive]
     expect(any(part is schedule for part in schedule.parts()), f"{name} is not among its own parts")
     for part in adaptive:
-        expect(any(part.wants(step) for step in range(1000)), f"{name} is adaptive and wants to observe nothing")
+        expect(
+            any(part.wants(step) for step in range(1000)), f"{name} is adaptive and wants to observe nothing"
+        )
         fresh = copy.deepcopy(part.state_dict())
         for norms in ((1.0, 2.0), (0.0, 1.0), (1.0, 0.0), (1e-30, 1e30), (1e30, 1e-30), (math.nan, 1.0)):
             part.observe(*norms)

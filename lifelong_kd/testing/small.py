@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -49,6 +50,7 @@ def small_experiment(
     *,
     scenario: Scenario = "class",
     head: str | None = None,
+    model: tuple[str, Mapping[str, Any]] | None = None,
     trackers: Any = (),
     dropout: float = 0.1,
     every: int | None = None,
@@ -60,6 +62,7 @@ def small_experiment(
         strategy: what is run.
         scenario: how the stream is read.
         head: the network's head; ``multihead`` in a task-incremental stream, ``linear`` otherwise, if not given.
+        model: name and options of another backbone than the perceptron.
         trackers: who is told.
         dropout: of the network.
         every: epochs between evaluations inside a task.
@@ -71,7 +74,7 @@ def small_experiment(
         network = build_network(
             stream.input_shape,
             stream.classes,
-            model=("mlp", {"hidden": [16], "batch_norm": True, "dropout": dropout}),
+            model=model or ("mlp", {"hidden": [16], "batch_norm": True, "dropout": dropout}),
             head=(head or ("multihead" if scenario == "task" else "linear"), {}),
         )
     options = {"epochs": 2, "batch_size": 16, "checkpoint_every": 1, **training}

@@ -101,7 +101,10 @@ class Evaluator:
 def logged(entry: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
     """An entry of the per-task record and the scores so far, under the trackers' names."""
     matrix = ledger.readings["own"].to_list()
-    values: dict[str, Any] = {f"task/{name}": value for name, value in entry.items() if name != "task"}
+    values: dict[str, Any] = {
+        f"task/{name}": value for name, value in entry.items() if name not in ("task", "phases")
+    }
+    values |= {f"phase/{name}": value for name, value in entry.get("phases", {}).items()}
     values["task/classes"] = ", ".join(str(name) for name in entry["classes"])
     values |= {f"task/accuracy/{number}": value for number, value in enumerate(matrix[-1])}
     values |= {f"score/{name}": value for name, value in ledger.scores().items()}

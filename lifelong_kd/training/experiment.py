@@ -282,6 +282,8 @@ class Experiment:
         entry = self.evaluator.after_task(task, self.ledger)
         self._tick("evaluation")
         entry["seconds"] = self.ledger.task_seconds
+        if self.plugin is not None and self.plugin.strategy.stage.notes:
+            entry["phases"] = dict(self.plugin.strategy.stage.notes)
         step = self._step()
         self.trackers.log(logged(entry, self.ledger), "task", step)
         self._lines(folder)

@@ -23,11 +23,18 @@ KNOWLEDGE: dict[str, Case] = {"kd": {"temperature": 2.0}, "bce": {}, "mse": {}}
 SCHEDULE: dict[str, Case] = {
     "complement": {"of": 0.25},
     "constant": {"weight": 0.5},
+    "cosine": {"of": 2.0, "start": 1.0, "stop": 0.1, "share": 0.7},
+    "gradient_ratio": {"of": [0.0, 1.0, 1.0, 1.0, 2.0], "scale": 0.5, "every": 3},
+    "inverse_task": {},
+    "linear": {"of": 2.0, "stop": 3.0, "share": 0.7},
     "old_all": {"scale": 1.0},
     "per_task": {"weights": [0.0, 1.0, 2.0, 3.0, 4.0]},
+    "power_ratio": {"scale": 5.0},
     "sample_share": {},
+    "sqrt_all_new": {"scale": 3.0},
     "sqrt_old_new": {"scale": 5.0},
     "task_ratio": {},
+    "warmup": {"of": 2.0, "share": 0.2},
 }
 
 # Options, and the most samples it may hold after six classes.
@@ -35,21 +42,32 @@ MEMORY: dict[str, tuple[Case, int]] = {
     "balanced": ({"total": 30}, 30),
     "balanced_reservoir": ({"capacity": 30}, 30),
     "herding": ({"per_class": 5}, 30),
+    "kmeans": ({"total": 30}, 30),
+    "random": ({"total": 60}, 60),
     "reservoir": ({"capacity": 30}, 30),
 }
 
 TEACHER: dict[str, Case] = {"snapshot": {}, "stored": {}}
 
-# Options, the scenarios it is checked in.
+# Options, the scenarios it is checked in. HOW says more where a strategy needs another head or model.
 STRATEGY: dict[str, tuple[Case, tuple[str, ...]]] = {
     "der": ({"memory": 40}, ("class", "task", "domain")),
     "derpp": ({"memory": 40}, ("class", "task", "domain")),
+    "fdr": ({"memory": 40}, ("class", "task", "domain")),
     "icarl": ({"memory": 24}, ("class", "task", "domain")),
     "joint": ({}, ("class", "task", "domain")),
     "lwf": ({}, ("class", "task", "domain")),
     "naive": ({}, ("class", "task", "domain")),
     "replay": ({"memory": 40}, ("class", "task", "domain")),
+    "ser": ({"memory": 40}, ("class", "task", "domain")),
 }
+
+# Further arguments of check_strategy: the head or backbone that a strategy is made for.
+CONV = ("cnn", {"width": 4, "stages": 2})
+HOW: dict[str, Case] = {}
+
+# These learn from their memory or an average of themselves from the first step on.
+ONLINE = {"cls_er", "der", "derpp", "mkd", "replay", "ser", "xder"}
 
 HEAD: dict[str, Case] = {"linear": {"grow": True}, "multihead": {}, "cosine": {"grow": True}}
 
@@ -111,10 +129,10 @@ COVERED: dict[str, tuple[Any, set[str]]] = {
 }
 
 
-def strategy_makers() -> list[tuple[str, str, Callable[[], Any]]]:
-    """(name, scenario, factory) of every strategy of ours in every scenario."""
+def strategy_makers() -> list[tuple[str, str, Callable[[], Any], Case]]:
+    """(name, scenario, factory, further arguments) of every strategy of ours in every scenario."""
     return [
-        (name, scenario, partial(strategies.get(name), **options))
+        (name, scenario, partial(strategies.get(name), **options), HOW.get(name, {}))
         for name, (options, scenarios) in STRATEGY.items()
         for scenario in scenarios
     ]

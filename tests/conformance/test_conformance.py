@@ -62,12 +62,12 @@ def test_teacher(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "scenario", "make"),
+    ("name", "scenario", "make", "how"),
     table.strategy_makers(),
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_strategy(name: str, scenario: Any, make: Any) -> None:
-    check_strategy(make, scenario=scenario)
+def test_strategy(name: str, scenario: Any, make: Any, how: dict[str, Any]) -> None:
+    check_strategy(make, scenario=scenario, silent=name not in table.ONLINE, **how)
 
 
 @pytest.mark.parametrize("head", ["linear", "cosine"])

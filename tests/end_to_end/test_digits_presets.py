@@ -1,0 +1,50 @@
+"""Every strategy has a preset on handwritten digits, in which it forgets less than plain fine-tuning does."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lifelong_kd.config.build import build
+from lifelong_kd.config.load import Config, load_config
+from lifelong_kd.strategy import registry
+
+PRESETS = Path(__file__).parents[2] / "configs" / "split_digits"
+QUIET = ["tracking.wandb.mode=disabled", "tracking.console=off", "seed=0"]
+MARGIN = 0.02
+OURS = sorted(
+    entry.name for entry in registry if entry.owner == "lifelong_kd" and not entry.name.startswith("avalanche/")
+)
+
+
+def accuracy(config: Config, folder: Path) -> float:
+    return float(build(config).run(folder / "run")["average_accuracy"])
+
+
+@functools.cache
+def fine_tuned(preset: str) -> float:
+    """The accuracy of plain fine-tuning on the same stream, with the same student and training."""
+    config = load_config(PRESETS / f"{preset}.yaml", [*QUIET, "strategy=naive"])
+    with tempfile.TemporaryDirectory() as folder:
+        return accuracy(config, Path(folder))
+
+
+def alike(name: str) -> str:
+    """The first preset whose settings are the same but for the strategy, so that fine-tuning is run once for all."""
+
+    def rest(preset: str) -> dict[str, Any]:
+        settings = load_config(PRESETS / f"{preset}.yaml", QUIET).settings
+        return {key: settings[key] for key in ("stream", "model", "optimizer", "training")}
+
+    return next(other for other in OURS if (PRESETS / f"{other}.yaml").exists() and rest(other) == rest(name))
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name != "naive"])
+def test_it_is_better_than_fine_tuning(name: str, tmp_path: Path) -> None:
+    config = load_config(PRESETS / f"{name}.yaml", QUIET)
+    assert config.settings["strategy"]["name"] == name
+    assert accuracy(config, tmp_path) > fine_tuned(alike(name)) + MARGIN
