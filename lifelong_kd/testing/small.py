@@ -11,6 +11,7 @@ import torch
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.model.build import build_network
+from lifelong_kd.stream.augment.crop import Crop
 from lifelong_kd.stream.build import build_stream
 from lifelong_kd.stream.source import Samples, Source
 from lifelong_kd.stream.store import TensorStore
@@ -22,8 +23,8 @@ from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 __all__ = ["small_experiment", "small_stream"]
 
 
-def small_stream(scenario: Scenario = "class") -> Stream:
-    """Three tasks of two classes: noisy 4x4 patterns, made from a fixed seed."""
+def small_stream(scenario: Scenario = "class", *, augment: bool = False) -> Stream:
+    """Three tasks of two classes: noisy 4x4 patterns, made from a fixed seed; cropped at random if ``augment``."""
     generator = torch.Generator().manual_seed(0)
     pattern = torch.rand(6, 1, 4, 4, generator=generator)
 
@@ -41,6 +42,7 @@ def small_stream(scenario: Scenario = "class") -> Stream:
         experiences=3,
         class_order=list(range(6)),
         validation=0.2,
+        augment=[Crop(padding=1)] if augment else [],
         seeds=Seeds(0),
     )
 
@@ -54,6 +56,7 @@ def small_experiment(
     trackers: Any = (),
     dropout: float = 0.1,
     every: int | None = None,
+    augment: bool = False,
     **training: Any,
 ) -> Experiment:
     """An experiment on :func:`small_stream` with a small network that has BatchNorm and dropout.
@@ -66,9 +69,10 @@ def small_experiment(
         trackers: who is told.
         dropout: of the network.
         every: epochs between evaluations inside a task.
+        augment: whether training images are cropped at random.
         **training: options of :class:`~lifelong_kd.training.options.TrainingOptions`.
     """
-    stream = small_stream(scenario)
+    stream = small_stream(scenario, augment=augment)
     seeds = Seeds(0)
     with seeds.default("init"):
         network = build_network(
