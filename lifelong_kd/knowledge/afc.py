@@ -122,4 +122,6 @@ class Afc(Knowledge):
         self.importance = [state[str(number)].clone() for number in range(len(state))] or None
 
     def __call__(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+        if self.importance is not None and student and self.importance[0].device != student[0].device:
+            self.importance = [each.to(student[0].device) for each in self.importance]
         return afc_loss(student, teacher, self.importance)

@@ -19,10 +19,11 @@ __all__ = ["Correlation", "correlation_loss"]
 def correlation_loss(student: Tensor, teacher: Tensor, gamma: float, order: int) -> Tensor:
     """Mean squared difference of the student's and the teacher's correlations with the other samples.
 
-    ``(1 / B) sum_j (k_ij - K_ij)^2`` for sample i, with ``k_ij = exp(-2 gamma) sum_p (2 gamma)^p / p! (f_i .
-    f_j)^p``, p from 0 to the order, the Taylor expansion of the Gaussian kernel ``exp(-gamma ||f_i -
-    f_j||^2)`` of features at length 1, and K the teacher's (Peng et al. 2019, arXiv 1904.01802). The mean
-    over the batch is the paper's ``(1 / B^2) ||k - K||^2``: its weight holds one to one.
+    ``(1 / B) sum_j (k_ij - K_ij)^2`` for sample i, with the student's
+    ``k_ij = exp(-2 gamma) sum_p (2 gamma)^p / p! <f_i, f_j>^p``, p from 0 to the order, the Taylor expansion of
+    the Gaussian kernel ``exp(-gamma ||f_i - f_j||^2)`` of features at length 1, and K the teacher's (Peng et al.
+    2019, arXiv 1904.01802). The mean over the batch is the paper's ``(1 / B^2) ||k - K||^2``: its weight holds
+    one to one.
 
     Student and teacher may have features of different sizes.
 

@@ -15,12 +15,12 @@ __all__ = ["Dist", "dist_loss"]
 def dist_loss(student: Tensor, teacher: Tensor, temperature: float, beta: float, gamma: float) -> Tensor:
     """``T^2 (beta (1 - rho of classes) + gamma (1 - rho of samples))``, rho Pearson's correlation.
 
-    With ``p`` and ``q`` the teacher's and the student's probabilities at T: between classes, ``1 - rho(q_i,
-    p_i)`` of each sample's row i; within classes, the mean over the classes c of ``1 - rho(q_.c, p_.c)`` of
-    the columns along the batch (Huang et al. 2022, arXiv 2205.10536, equations 9 and 10; the factor T^2 as in
-    the authors' code). Since ``1 - rho = ||u - v||^2 / 2`` for the centred vectors u and v at length 1, a
-    sample's share of a column is its own square, times the batch size, so that the mean over the batch is the
-    paper's loss and each share is at least 0.
+    With ``p`` and ``q`` the teacher's and the student's probabilities at T: between classes,
+    ``1 - rho(q_i, p_i)`` of each sample's row i; within classes, the mean over the classes c of
+    ``1 - rho(q_.c, p_.c)`` of the columns along the batch (Huang et al. 2022, arXiv 2205.10536, equations 9 and
+    10; the factor T^2 as in the authors' code). Since ``1 - rho = ||u - v||^2 / 2`` for the centred vectors u
+    and v at length 1, a sample's share of a column is its own square, times the batch size, so that the mean
+    over the batch is the paper's loss and each share is at least 0.
 
     Args:
         student: logits, shape (batch, columns), finite.
@@ -60,7 +60,7 @@ class Dist(Knowledge):
     """Correlation of probabilities over the classes and along the batch (DIST, NeurIPS 2022).
 
     Args:
-        temperature: softens both distributions; the paper has 1 on ImageNet, 4 on CIFAR-100.
+        temperature: softens both distributions; 1 in the authors' code.
         beta: weight of the correlation over the classes; 1 in the authors' code.
         gamma: weight of the correlation along the batch; 1 in the authors' code.
     """

@@ -72,9 +72,10 @@ class Dkd(Knowledge):
     (external or generated data), so the target is the class that the teacher finds most probable.
 
     Args:
-        temperature: softens both distributions; the paper has 4 on CIFAR-100, 1 on ImageNet.
-        alpha: weight of the target against the rest; the paper has 1.
-        beta: weight of the rest among itself; the paper has 8 for most pairs on CIFAR-100, 0.5 on ImageNet.
+        temperature: softens both distributions; 4 on CIFAR-100 in the authors' code.
+        alpha: weight of the target against the rest; 1 in the authors' code.
+        beta: weight of the rest among itself; 8 on CIFAR-100 in the authors' code, which has other values
+            for some pairs of networks.
     """
 
     def __init__(self, *, temperature: float = 4.0, alpha: float = 1.0, beta: float = 8.0) -> None:

@@ -7,6 +7,9 @@ from torch import Tensor
 
 __all__ = ["differences", "length", "products", "unit"]
 
+SHORTEST = 1e-12
+"""A shorter vector has no direction: what is left of it is rounding, and the slope of its direction explodes."""
+
 
 def length(values: Tensor, dim: int = 1, keepdim: bool = False) -> Tensor:
     """Euclidean length along ``dim``; at length 0 the gradient is 0 instead of NaN."""
@@ -17,9 +20,9 @@ def length(values: Tensor, dim: int = 1, keepdim: bool = False) -> Tensor:
 
 
 def unit(values: Tensor, dim: int = 1) -> Tensor:
-    """The vectors along ``dim`` at length 1; one of length 0 stays 0, with gradient 0."""
+    """The vectors along ``dim`` at length 1; one of no more than ``SHORTEST`` becomes 0, with gradient 0."""
     size = length(values, dim, keepdim=True)
-    found = size > 0
+    found = size > SHORTEST
     return values * torch.where(found, 1.0 / torch.where(found, size, 1.0), 0.0)
 
 

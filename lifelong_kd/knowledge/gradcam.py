@@ -106,14 +106,15 @@ class GradCam(Knowledge):
         self.stages = chosen("stages", stages, ("last", "all"))
 
     def __call__(self, student: Said, teacher: Said) -> Tensor:
-        if list(student.maps) != list(teacher.maps) or not student.maps:
+        ours, theirs = list(student.maps.values()), list(teacher.maps.values())
+        if len(ours) != len(theirs) or not ours:
             raise ValueError(
                 "student and teacher must give the maps of the same stages, at least one;"
                 f" got {list(student.maps)} and {list(teacher.maps)}"
             )
-        names = list(student.maps)[-1:] if self.stages == "last" else list(student.maps)
+        first = -1 if self.stages == "last" else 0
         top = teacher.logits.detach().nan_to_num(nan=-math.inf, neginf=-math.inf).argmax(dim=1)
         with torch.enable_grad():
-            seen = [grad_cam(teacher.maps[name], teacher.logits, top) for name in names]
-        shown = [grad_cam(student.maps[name], student.logits, top, create_graph=True) for name in names]
+            seen = [grad_cam(each, teacher.logits, top) for each in theirs[first:]]
+        shown = [grad_cam(each, student.logits, top, create_graph=True) for each in ours[first:]]
         return gradcam_loss(shown, seen)

@@ -23,8 +23,8 @@ def rkd_angle_loss(student: Tensor, teacher: Tensor, elements: int = ELEMENTS) -
     ``(1 / B^2) sum_jk huber(a_ijk, A_ijk)`` for sample i, with ``a_ijk = <f_j - f_i, f_k - f_i>`` of the
     differences at length 1, the angle at vertex i, of the student and A of the teacher (Park et al. 2019,
     arXiv 1904.05068, equations 9 to 11, huber with threshold 1). The mean over the batch is that over all B^3
-    triples, those with equal samples included, as in the authors' code. Weights: 50 in the paper and
-    mdistiller; R-DFCIL (arXiv 2203.13104) uses it on new data.
+    triples, those with equal samples included, as in the authors' code. mdistiller's weight is 50;
+    R-DFCIL (arXiv 2203.13104) uses it on new data.
 
     Student and teacher may have features of different sizes. Time is B^3 x dimensions. The angles of all
     vertices would take B^3 numbers; those of one chunk of vertices are computed at a time, and again on the

@@ -19,8 +19,8 @@ def rkd_distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
     ``(1 / B) sum_j huber(d_ij / mean d, D_ij / mean D)`` for sample i, with ``d_ij = ||f_i - f_j||`` of the
     student and D of the teacher, the mean over the pairs of distance greater than 0 (Park et al. 2019, arXiv
     1904.05068, equations 5 to 8, huber with threshold 1). The mean over the batch is that over all B^2 pairs,
-    a sample with itself included, as in the authors' code; the paper's sum is B^2 times larger. Weights: 25
-    in the paper and mdistiller.
+    a sample with itself included, as in the authors' code; the paper's sum is B^2 times larger.
+    mdistiller's weight is 25.
 
     Student and teacher may have features of different sizes. Memory is B^2 x dimensions.
 

@@ -15,9 +15,9 @@ def similarity_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Squared distance between the rows of the student's and the teacher's similarity matrices.
 
     ``(1 / B) ||g_i - G_i||^2`` for sample i, with ``g`` the inner products ``f_i . f_j`` of the student's
-    features, each row at length 1, and G the teacher's. The mean over the batch is ``(1 / B^2) ||g -
-    G||_F^2`` (Tung and Mori 2019, arXiv 1907.09682, equations 2 to 4): the paper's weight holds one to one,
-    3000 there and in mdistiller.
+    features, each row at length 1, and G the teacher's. The mean over the batch is
+    ``(1 / B^2) ||g - G||_F^2`` (Tung and Mori 2019, arXiv 1907.09682, equations 2 to 4): weights hold one to
+    one; mdistiller's is 3000.
 
     Student and teacher may have features of different sizes.
 

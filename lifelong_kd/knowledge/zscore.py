@@ -21,9 +21,10 @@ def zscore_inter_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
     """``T^2 KL`` between the softened probabilities of logits standardised over the classes.
 
     ``z = (logits - mean) / (standard deviation + 1e-7)`` of each sample, with C - 1 in the deviation; then
-    ``T^2 sum_c p_c (log p_c - log q_c)`` with ``p = softmax(z_teacher / T)`` and ``q = softmax(z_student /
-    T)`` (Sun et al. 2024, arXiv 2403.01427, algorithm 1; the inter-class part of LKD, Gao et al., AAAI 2025).
-    A student whose logits are the teacher's, shifted and scaled, has nothing to learn: it is 0 there as well.
+    ``T^2 sum_c p_c (log p_c - log q_c)`` with ``p = softmax(z_teacher / T)`` and
+    ``q = softmax(z_student / T)`` (Sun et al. 2024, arXiv 2403.01427, algorithm 1; the inter-class part of LKD,
+    Gao et al., AAAI 2025). A student whose logits are the teacher's, shifted and scaled, has nothing to learn:
+    it is 0 there as well. Of two columns nothing is left but which one is larger.
 
     Columns of the teacher that are NaN or -inf are classes it does not have. They enter the student's mean
     and deviation but neither softmax: this is how LKD compares a student of old and new classes with a
@@ -88,7 +89,7 @@ def zscore_intra_loss(student: Tensor, teacher: Tensor, temperature: float) -> T
 def _standardised(logits: Tensor, known: Tensor, dim: int) -> Tensor:
     """Mean 0 and deviation 1 along ``dim`` over the known entries; 0 where they are all the same."""
     values = logits.masked_fill(~known, 0.0)
-    number = known.sum(dim=dim, keepdim=True)
+    number = known.sum(dim=dim, keepdim=True, dtype=logits.dtype)
     mean = values.sum(dim=dim, keepdim=True) / number.clamp_min(1)
     centred = (values - mean) * known
     deviation = length(centred, dim, keepdim=True) / (number - 1).clamp_min(1).sqrt()
@@ -101,9 +102,10 @@ class Zscore(Knowledge):
     """Soft labels of logits standardised over the classes (logit standardisation, CVPR 2024; LKD, AAAI 2025).
 
     Args:
-        temperature: softens both distributions; 2 in LKD's code, 2 and more in Sun et al.
+        temperature: softens both distributions; 2 in LKD's code.
         intra: weight of LKD's second part, each class's logits standardised along the batch; 0 leaves it out.
-            LKD's code weighs both parts 1 by default.
+            LKD's code weighs the parts 2 l / (1 + l) and 2 / (1 + l) for its option l: a term's weight of
+            2 l / (1 + l) with intra = 1 / l.
     """
 
     skips_unknown = True

@@ -165,3 +165,111 @@ def replay(
     new = mean([cross_entropy(s, y, classes) for s, y in zip(student, targets, strict=True)])
     old = mean([cross_entropy(s, y, classes) for s, y in zip(replayed, labels, strict=True)])
     return share[0] * new + share[1] * old
+
+
+def divergence(p: Row, q: Row) -> float:
+    """sum_c p_c log(p_c / q_c), a class of p_c = 0 left out."""
+    return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True) if a > 0)
+
+
+def ce(student: Row, teacher: Row, temperature: float) -> float:
+    """- sum_c p_c log q_c + sum_c p_c log p_c with softened p and q, and no T^2."""
+    p, log_p, log_q = (
+        softmax(teacher, temperature),
+        log_softmax(teacher, temperature),
+        log_softmax(student, temperature),
+    )
+    cross = -sum(a * b for a, b in zip(p, log_q, strict=True))
+    return cross + sum(a * b for a, b in zip(p, log_p, strict=True))
+
+
+def raised(logits: Row, temperature: float) -> list[float]:
+    """y_c^(1/T) over their sum, y = softmax(z): Li and Hoiem 2016, equation 4."""
+    powers = [y ** (1.0 / temperature) for y in softmax(logits)]
+    return [power / sum(powers) for power in powers]
+
+
+def lwf_original(student: Row, teacher: Row, temperature: float) -> float:
+    """Cross-entropy of the raised probabilities less the entropy of the teacher's."""
+    return divergence(raised(teacher, temperature), raised(student, temperature))
+
+
+def l1(student: Row, teacher: Row) -> float:
+    """Mean over the columns that the teacher has of the absolute difference."""
+    sizes = [abs(z - t) for z, t in zip(student, teacher, strict=True) if not math.isnan(t)]
+    return mean(sizes) if sizes else 0.0
+
+
+def probability_l2(student: Row, teacher: Row, temperature: float) -> float:
+    """The length of the difference of the probabilities over the columns that the teacher has."""
+    known = [c for c, t in enumerate(teacher) if not math.isnan(t)]
+    if not known:
+        return 0.0
+    p, q = softmax(at(teacher, known), temperature), softmax(at(student, known), temperature)
+    return math.sqrt(sum((a - b) ** 2 for a, b in zip(p, q, strict=True)))
+
+
+def dkd(student: Row, teacher: Row, temperature: float, alpha: float, beta: float) -> float:
+    """T^2 (alpha TCKD + beta NCKD), Zhao et al. 2022, the target being the teacher's first largest column."""
+    target = list(teacher).index(max(teacher))
+    others = [c for c in range(len(teacher)) if c != target]
+    if not others:
+        return 0.0
+    log_p, log_q = log_softmax(teacher, temperature), log_softmax(student, temperature)
+
+    def two(log: Row) -> list[float]:
+        top = max(at(log, others))
+        return [log[target], top + math.log(sum(math.exp(v - top) for v in at(log, others)))]
+
+    def gap(log_p: Row, log_q: Row) -> float:
+        return sum(math.exp(a) * (a - b) for a, b in zip(log_p, log_q, strict=True))
+
+    # p_c / (1 - p_t) is the softmax over the others alone.
+    rest_p, rest_q = (log_softmax(at(row, others), temperature) for row in (teacher, student))
+    return temperature**2 * (alpha * gap(two(log_p), two(log_q)) + beta * gap(rest_p, rest_q))
+
+
+def standardised(values: Row) -> list[float]:
+    """(v - mean) / (deviation + 1e-7), with n - 1 in the deviation; 0 where all are the same."""
+    middle = mean(values)
+    deviation = math.sqrt(sum((v - middle) ** 2 for v in values) / max(len(values) - 1, 1))
+    if deviation <= 4 * abs(middle) * 2.3e-16:
+        return [0.0] * len(values)
+    return [(v - middle) / (deviation + 1e-7) for v in values]
+
+
+def zscore_inter(student: Row, teacher: Row, temperature: float) -> float:
+    """T^2 KL of standardised logits; the student is standardised over all columns, the softmax over the teacher's."""
+    known = [c for c, t in enumerate(teacher) if math.isfinite(t)]
+    if not known:
+        return 0.0
+    p = softmax(standardised(at(teacher, known)), temperature)
+    q = softmax(at(standardised(student), known), temperature)
+    return temperature**2 * divergence(p, q)
+
+
+def zscore_intra(student: Rows, teacher: Rows, temperature: float) -> float:
+    """T^2 KL of logits standardised along the batch, mean over the classes."""
+    losses = []
+    for c in range(len(student[0])):
+        p = softmax(standardised([row[c] for row in teacher]), temperature)
+        q = softmax(standardised([row[c] for row in student]), temperature)
+        losses.append(temperature**2 * divergence(p, q))
+    return mean(losses)
+
+
+def pearson(one: Row, other: Row) -> float:
+    """Covariance over the product of the deviations."""
+    a, b = mean(one), mean(other)
+    both = sum((x - a) * (y - b) for x, y in zip(one, other, strict=True))
+    return both / math.sqrt(sum((x - a) ** 2 for x in one) * sum((y - b) ** 2 for y in other))
+
+
+def dist(student: Rows, teacher: Rows, temperature: float, beta: float, gamma: float) -> float:
+    """T^2 (beta mean over rows of 1 - rho + gamma mean over columns of 1 - rho), Huang et al. 2022."""
+    q, p = [softmax(row, temperature) for row in student], [softmax(row, temperature) for row in teacher]
+    inter = mean([1.0 - pearson(a, b) for a, b in zip(q, p, strict=True)])
+    intra = mean(
+        [1.0 - pearson([row[c] for row in q], [row[c] for row in p]) for c in range(len(student[0]))]
+    )
+    return temperature**2 * (beta * inter + gamma * intra)

@@ -101,6 +101,21 @@ def herding(features: Sequence[Vector], count: int) -> list[int]:
     return chosen
 
 
+def clusters(points: Sequence[Vector], centres: Sequence[Vector]) -> list[list[int]]:
+    """Lloyd's algorithm from the given centres until nothing moves: which points belong to each centre."""
+    groups: list[list[int]] = []
+    while True:
+        nearest = [min(range(len(centres)), key=lambda c: distance(point, centres[c])) for point in points]
+        found = [[i for i, c in enumerate(nearest) if c == number] for number in range(len(centres))]
+        if found == groups:
+            return groups
+        groups = found
+        centres = [
+            average([points[i] for i in group]) if group else centre
+            for group, centre in zip(groups, centres, strict=True)
+        ]
+
+
 def nearest_mean(query: Vector, exemplars: dict[int, Sequence[Vector]]) -> dict[int, float]:
     """Rebuffi et al. 2017, algorithm 1: squared distance of ``query`` to each class's mean, everything at length 1."""
     found = {}
