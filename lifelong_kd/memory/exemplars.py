@@ -10,9 +10,9 @@ from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import Task, TaskData
-from lifelong_kd.memory.base import Describe, Memory, Samples, widened
+from lifelong_kd.memory.base import Describe, Memory, Samples, joined
 
-__all__ = ["Balanced", "Herding", "herd"]
+__all__ = ["Balanced", "Exemplars", "Herding", "described", "herd", "stored"]
 
 DESCRIBE_AT_ONCE = 1024
 """Samples passed through the student at a time while exemplars are chosen."""
@@ -48,8 +48,11 @@ def herd(features: Tensor, count: int) -> Tensor:
     return torch.stack(chosen).cpu() if chosen else torch.empty(0, dtype=torch.int64)
 
 
-class _Exemplars(Memory):
-    """Exemplars of each class in order of preference, so that a smaller budget keeps the first ones."""
+class Exemplars(Memory):
+    """Exemplars of each class in order of preference, so that a smaller budget keeps the first ones.
+
+    A subclass says which ones in ``choose``.
+    """
 
     def __init__(self, *, total: int | None = None, per_class: int | None = None) -> None:
         super().__init__()
@@ -73,7 +76,7 @@ class _Exemplars(Memory):
             raise RuntimeError("a memory has a total or a budget per class")
         return self.total // classes
 
-    def check(self, classes: int) -> None:
+    def check(self, classes: int, tasks: int = 1) -> None:
         if self.quota(classes) == 0:
             raise BadCall(
                 f"a memory of {self.total} exemplars in total has none left for each of {classes} classes:"
@@ -100,17 +103,13 @@ class _Exemplars(Memory):
                 kept.append(self._chosen(task, data, index, share, describe, generator))
         parts = [part for part in kept if part is not None and len(part["y"])]
         if parts:
-            width = max(part["logits"].shape[1] for part in parts) if self.keep_logits else 0
-            for part in parts:
-                if self.keep_logits:
-                    part["logits"] = widened(part["logits"], width)
-            self.samples = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+            self.samples = joined(parts)
 
     def _shrunk(self, number: int, column: int, share: int) -> Samples | None:
         if not self.samples:
             return None
         mine = (self.samples["y"] == column) & (self.samples["task"] == number)
-        return self.take(mine.nonzero().squeeze(1)[:share])
+        return self.rows(mine.nonzero().squeeze(1)[:share])
 
     def _chosen(
         self,
@@ -121,21 +120,40 @@ class _Exemplars(Memory):
         describe: Describe,
         generator: torch.Generator,
     ) -> Samples:
-        described = [describe(data.raw(part)) for part in index.split(DESCRIBE_AT_ONCE)]
-        features = torch.cat([features for _, features in described])
+        logits, features = described(data, index, describe)
         order = self.choose(features, share, generator)
-        rows = index[order]
-        raw = data.raw(rows)
-        samples = {
-            "raw": raw,
-            "y": data.targets[rows].to(raw.device),
-            "label": data.labels[rows].to(raw.device),
-            "task": torch.full((len(rows),), task.index, device=raw.device),
-        }
-        if self.keep_logits:
-            logits = torch.cat([logits for logits, _ in described])
-            samples["logits"] = logits[order.to(logits.device)].float()
-        return samples
+        return stored(
+            self,
+            task,
+            data,
+            index[order],
+            logits[order.to(logits.device)],
+            features[order.to(features.device)],
+        )
+
+
+def described(data: TaskData, index: Tensor, describe: Describe) -> tuple[Tensor, Tensor]:
+    """Logits (n, columns) and features (n, dimensions) of the samples at ``index``, a part at a time."""
+    parts = [describe(data.raw(part)) for part in index.split(DESCRIBE_AT_ONCE)]
+    return torch.cat([logits for logits, _ in parts]), torch.cat([features for _, features in parts])
+
+
+def stored(
+    memory: Memory, task: Task, data: TaskData, rows: Tensor, logits: Tensor | None, features: Tensor | None
+) -> Samples:
+    """What ``memory`` keeps of the samples at ``rows`` of a task's data; logits and features only if it is asked to."""
+    raw = data.raw(rows)
+    samples = {
+        "raw": raw,
+        "y": data.targets[rows].to(raw.device),
+        "label": data.labels[rows].to(raw.device),
+        "task": torch.full((len(rows),), task.index, device=raw.device),
+    }
+    if memory.keep_logits and logits is not None:
+        samples["logits"] = logits.float()
+    if memory.keep_features and features is not None:
+        samples["features"] = features.float()
+    return samples
 
 
 def groups_of(task: Task, column: int) -> int:
@@ -143,7 +161,7 @@ def groups_of(task: Task, column: int) -> int:
     return sum(column in group for group in (*task.history, task.new))
 
 
-class Herding(_Exemplars):
+class Herding(Exemplars):
     """Exemplars by herding on normalised features (iCaRL, algorithm 4).
 
     Args:
@@ -155,7 +173,7 @@ class Herding(_Exemplars):
         return herd(F.normalize(features, dim=1), count)
 
 
-class Balanced(_Exemplars):
+class Balanced(Exemplars):
     """The same number of exemplars of every class, chosen at random.
 
     Args:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import Batch
-from lifelong_kd.memory.base import Memory, Samples, widened
+from lifelong_kd.memory.base import Memory, widened
 
 __all__ = ["BalancedReservoir", "Reservoir"]
 
@@ -33,6 +33,13 @@ class _Slots(Memory):
     def chooses(self) -> str:
         return "step"
 
+    def check(self, classes: int, tasks: int = 1) -> None:
+        if self.keep_features:
+            raise BadCall(
+                f"{type(self).__name__} is told the logits of the samples that pass by and not their features; a memory"
+                " that chooses at the end of a task, such as 'herding' or 'random', can keep features"
+            )
+
     def write(self, slots: Tensor, rows: Tensor, batch: Batch, logits: Tensor) -> None:
         """Put the batch's ``rows`` into ``slots`` (both int64, on the CPU, no slot twice)."""
         fields = {"raw": batch.raw, "y": batch.y, "label": batch.label}
@@ -51,10 +58,6 @@ class _Slots(Memory):
             if name == "logits":
                 chosen = widened(chosen, kept.shape[1])
             kept.index_copy_(0, target, chosen)
-
-    def draw(self, count: int, generator: torch.Generator) -> Samples:
-        index = torch.randperm(self.size, generator=generator)[:count]
-        return self.take(index)
 
     def extra_state(self) -> dict[str, Any]:
         return {"size": self.size}
@@ -119,33 +122,55 @@ class BalancedReservoir(_Slots):
         super().__init__(capacity)
         self.seen: dict[int, int] = {}
         self.full: set[int] = set()
+        # The class in each slot that is filled, and how many slots each class has: the table's, within reach.
+        self._held = np.empty(capacity, dtype=np.int64)
+        self._counts: dict[int, int] = {}
 
     def observe(self, batch: Batch, logits: Tensor, generator: torch.Generator) -> None:
-        held = self.samples["y"][: self.size].tolist() if self.size else []
         sent: dict[int, int] = {}
         for row, column in enumerate(batch.y.tolist()):
             self.seen[column] = self.seen.get(column, 0) + 1
-            if len(held) < self.capacity:
-                slot = len(held)
-                held.append(column)
-            else:
-                counts = {name: held.count(name) for name in set(held)}
-                largest = max(counts.values())
-                self.full |= {name for name, size in counts.items() if size == largest}
-                draw = torch.rand(2, generator=generator, dtype=torch.float64)
-                if column not in self.full:
-                    biggest = [slot for slot, name in enumerate(held) if counts[name] == largest]
-                    slot = biggest[int(draw[0] * len(biggest))]
-                else:
-                    own = [slot for slot, name in enumerate(held) if name == column]
-                    if not own or draw[0] > len(own) / self.seen[column]:
-                        continue
-                    slot = own[int(draw[1] * len(own))]
-                held[slot] = column
-            sent[slot] = row
-        self.size = len(held)
+            slot = self._slot(column, generator)
+            if slot is not None:
+                sent[slot] = row
         if sent:
             self.write(torch.tensor(list(sent)), torch.tensor(list(sent.values())), batch, logits)
+
+    def _slot(self, column: int, generator: torch.Generator) -> int | None:
+        """Where a sample of class ``column`` goes, or ``None`` if it is not kept."""
+        counts, held = self._counts, self._held
+        if self.size < self.capacity:
+            slot = self.size
+            self.size += 1
+        else:
+            largest = max(counts.values())
+            big = [name for name, count in counts.items() if count == largest]
+            self.full.update(big)
+            first, second = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+            if column not in self.full:
+                candidates = np.flatnonzero(held == big[0] if len(big) == 1 else np.isin(held, big))
+                slot = int(candidates[int(first * len(candidates))])
+            else:
+                own = counts.get(column, 0)
+                if not own or first > own / self.seen[column]:
+                    return None
+                slot = int(np.flatnonzero(held == column)[int(second * own)])
+            counts[int(held[slot])] -= 1
+        held[slot] = column
+        counts[column] = counts.get(column, 0) + 1
+        return slot
+
+    def rewrite(self, slots: Tensor, name: str, values: Tensor) -> None:
+        super().rewrite(slots, name, values)
+        if name == "y":
+            self._count()
+
+    def _count(self) -> None:
+        """Read off the table which classes it holds."""
+        held = self.samples["y"][: self.size].cpu().numpy() if self.samples else np.empty(0, dtype=np.int64)
+        self._held[: self.size] = held
+        names, counts = np.unique(held, return_counts=True)
+        self._counts = dict(zip(names.tolist(), counts.tolist(), strict=True))
 
     def extra_state(self) -> dict[str, Any]:
         return {"size": self.size, "seen": dict(self.seen), "full": sorted(self.full)}
@@ -154,3 +179,4 @@ class BalancedReservoir(_Slots):
         self.size = int(state["size"])
         self.seen = dict(state["seen"])
         self.full = set(state["full"])
+        self._count()

@@ -24,6 +24,7 @@ heads = Registry(
     {
         "cosine": "lifelong_kd.model.cosine:cosine",
         "linear": "lifelong_kd.model.linear:linear",
+        "lsc": "lifelong_kd.model.lsc:lsc",
         "multihead": "lifelong_kd.model.multihead:multihead",
     },
 )

@@ -14,14 +14,19 @@ from lifelong_kd.model.head import Head, fresh_rows, with_rows
 __all__ = ["CosineHead", "cosine"]
 
 
-def cosine(feature_size: int, classes: int, *, sigma: float = 1.0, grow: bool = False) -> CosineHead:
-    """Cosine head (LUCIR): logits = sigma * cos(f, w), sigma learned and shared by all classes.
+def cosine(
+    feature_size: int, classes: int, *, sigma: float = 1.0, learn_sigma: bool = True, grow: bool = False
+) -> CosineHead:
+    """Cosine head (LUCIR): logits = sigma * cos(f, w), one sigma for all classes.
 
     Paper: Hou, Pan, Loy, Wang, Lin, "Learning a Unified Classifier Incrementally via Rebalancing" (CVPR 2019),
-    section 3.2. Rows are drawn uniformly in +-1/sqrt(feature_size) and sigma starts at 1, as in its code.
+    section 3.2. Rows are drawn uniformly in +-1/sqrt(feature_size) and sigma starts at 1, as in its code. That code
+    keeps the rows of old and of new classes in two matrices (its split cosine layer) under one sigma, which gives the
+    same logits and gradients as the one matrix here.
 
     Args:
         sigma: what sigma starts at, above 0.
+        learn_sigma: whether sigma is learned; otherwise it stays.
         grow: start without columns and grow to the largest class seen plus one. Otherwise all classes have their
             columns from the start.
 
@@ -33,7 +38,7 @@ def cosine(feature_size: int, classes: int, *, sigma: float = 1.0, grow: bool = 
     """
     if not sigma > 0:
         raise BadCall(f"sigma must be above 0, found {sigma}.")
-    return CosineHead(feature_size, classes, sigma=sigma, grow=grow)
+    return CosineHead(feature_size, classes, sigma=sigma, learn_sigma=learn_sigma, grow=grow)
 
 
 class CosineHead(Head):
@@ -42,13 +47,22 @@ class CosineHead(Head):
     A feature or row of length 0 has the cosine 0 with everything.
     """
 
-    def __init__(self, feature_size: int, classes: int, *, sigma: float, grow: bool) -> None:
+    sigma: Tensor
+
+    def __init__(
+        self, feature_size: int, classes: int, *, sigma: float, learn_sigma: bool, grow: bool
+    ) -> None:
         super().__init__()
         self.feature_size = feature_size
         self.limit = None if grow else classes
         weight, _ = fresh_rows(0 if grow else classes, feature_size, bias=False)
         self.weight = nn.Parameter(weight)
-        self.sigma = nn.Parameter(torch.tensor(float(sigma)))
+        self.start = float(sigma)
+        value = torch.tensor(self.start)
+        if learn_sigma:
+            self.sigma = nn.Parameter(value)
+        else:
+            self.register_buffer("sigma", value)
 
     @property
     def width(self) -> int:
@@ -60,6 +74,11 @@ class CosineHead(Head):
             return False
         self.weight = with_rows(self.weight, fresh_rows(missing, self.feature_size, bias=False)[0])
         return True
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        self.weight.copy_(fresh_rows(self.width, self.feature_size, bias=False)[0])
+        self.sigma.fill_(self.start)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.sigma * F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))

@@ -17,7 +17,8 @@ class Head(nn.Module):
     """A classifier on features: ``forward`` takes (B, feature_size) and gives logits (B, width).
 
     Column ``c`` of the logits stands for class ``c``. A subclass sets ``feature_size`` and writes ``forward``,
-    ``width`` and ``grow``.
+    ``width`` and ``grow``. With a method ``reset_parameters``, which draws everything that is learned anew at the
+    columns that there are, phases can train a network that knows nothing.
     """
 
     feature_size: int

@@ -50,8 +50,8 @@ class Hearing:
     Args:
         model: any network. A compiled one tells nothing of its stages.
         wants: what is kept.
-        leaves: cut the graph at the maps and begin it anew there, so that a frozen network's logits can be
-            differentiated with respect to its maps.
+        leaves: begin a graph at the first map, so that a frozen network's logits can be differentiated with respect to
+            its maps.
 
     Raises:
         BadCall: for a network without features or stages, where they are wanted.
@@ -99,9 +99,11 @@ class Hearing:
                 raise BadCall(
                     f"the output of {name!r} is no tensor but a {type(output).__name__}: name a layer inside"
                 )
-            kept = output.detach().requires_grad_() if self.leaves else output
+            # Only the first stage: the others follow from it, and are differentiable through it.
+            begins = self.leaves and not output.requires_grad
+            kept = output.detach().requires_grad_() if begins else output
             self._maps[name] = kept
-            return kept if self.leaves else None
+            return kept if begins else None
 
         return hook
 

@@ -81,5 +81,12 @@ class LinearHead(Head):
             self.bias = with_rows(self.bias, offset)
         return True
 
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        weight, offset = self._fresh(self.width, bias=self.bias is not None)
+        self.weight.copy_(weight)
+        if self.bias is not None and offset is not None:
+            self.bias.copy_(offset)
+
     def forward(self, features: Tensor) -> Tensor:
         return F.linear(features, self.weight, self.bias)

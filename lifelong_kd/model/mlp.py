@@ -54,12 +54,8 @@ def mlp(
         raise BadCall(f"activation must be one of {', '.join(ACTIVATIONS)}, found {activation!r}.")
     if init not in ("torch", "xavier"):
         raise BadCall(f"init must be 'torch' or 'xavier', found {init!r}.")
-    network = MLP(math.prod(input_shape), tuple(hidden), ACTIVATIONS[activation], dropout, batch_norm)
-    if init == "xavier":
-        for layer in network.modules():
-            if isinstance(layer, nn.Linear):
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+    network = MLP(math.prod(input_shape), tuple(hidden), ACTIVATIONS[activation], dropout, batch_norm, init)
+    network.reset_parameters()
     return network
 
 
@@ -73,8 +69,10 @@ class MLP(Backbone):
         activation: type[nn.Module],
         dropout: float,
         batch_norm: bool,
+        init: str = "torch",
     ) -> None:
         super().__init__()
+        self.init = init
         sizes = (inputs, *hidden)
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for number, (before, after) in enumerate(itertools.pairwise(sizes), start=1):
@@ -87,6 +85,13 @@ class MLP(Backbone):
             layers[f"layer{number}"] = nn.Sequential(*parts)
         self.layers = nn.Sequential(layers)
         self.feature_size = sizes[-1]
+
+    def reset_parameters(self) -> None:
+        """What is drawn in another way than the layers draw it themselves: weights after Glorot and Bengio (2010)."""
+        for layer in self.modules():
+            if self.init == "xavier" and isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.layers(x.flatten(1))

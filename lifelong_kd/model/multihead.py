@@ -81,6 +81,14 @@ class MultiHead(Head):
         self.place = self._places().to(self.place.device)
         return True
 
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        for key, columns in self.columns.items():
+            weight, offset = fresh_rows(len(columns), self.feature_size, bias=self.bias is not None)
+            self.weight[key].copy_(weight)
+            if self.bias is not None and offset is not None:
+                self.bias[key].copy_(offset)
+
     def _extend(self, blocks: nn.ParameterDict, key: str, rows: Tensor) -> None:
         if key in blocks:
             blocks[key] = with_rows(blocks[key], rows)

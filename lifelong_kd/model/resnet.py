@@ -29,10 +29,8 @@ def resnet32(input_shape: tuple[int, ...], *, width: int = 16, last_relu: bool =
     463504
     """
     channels, _, _ = image_shape("resnet32", input_shape, smallest=4)
-    network = ResNet(channels, width, (5, 5, 5), projection=False, last_relu=last_relu)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    network = ResNet(channels, width, (5, 5, 5), projection=False, last_relu=last_relu, kaiming=True)
+    network.reset_parameters()
     return network
 
 
@@ -97,9 +95,17 @@ class ResNet(Backbone):
     """Images (B, C, H, W) through ``stem``, ``stage1``, ``stage2``, ... to mean-pooled features (B, feature_size)."""
 
     def __init__(
-        self, channels: int, width: int, blocks: tuple[int, ...], *, projection: bool, last_relu: bool
+        self,
+        channels: int,
+        width: int,
+        blocks: tuple[int, ...],
+        *,
+        projection: bool,
+        last_relu: bool,
+        kaiming: bool = False,
     ) -> None:
         super().__init__()
+        self.kaiming = kaiming
         if width < 1:
             raise BadCall(f"width must be at least 1, found {width}.")
         self.stem = nn.Sequential(
@@ -119,6 +125,12 @@ class ResNet(Backbone):
                 before = after
             self.add_module(self._stages[number], stage)
         self.feature_size = before
+
+    def reset_parameters(self) -> None:
+        """What is drawn in another way than the layers draw it themselves: convolutions after He et al. (2015)."""
+        for module in self.modules():
+            if self.kaiming and isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)

@@ -94,7 +94,5 @@ class WarmUp(Linear):
         share: part of the task's steps that the warm-up takes, in (0, 1].
     """
 
-    def __init__(
-        self, *, of: Annotated[object, Component("schedule")] = 1.0, share: float = 0.1
-    ) -> None:
+    def __init__(self, *, of: Annotated[object, Component("schedule")] = 1.0, share: float = 0.1) -> None:
         super().__init__(of=of, share=share)

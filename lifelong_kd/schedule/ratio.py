@@ -55,9 +55,9 @@ class SqrtOldNew(_Scaled):
 class SqrtAllNew(_Scaled):
     """Root of all by new classes, scale * sqrt((o + n) / n): PODNet and AFC.
 
-    Paper: Douillard et al., "PODNet" (2020, arXiv 2004.13513), section 4.1, multiplied there by 3 for the pooled maps
-    and 1 for the features. Read with o in the numerator the rule is LUCIR's ``sqrt_old_new``; PODNet's code counts the
-    new classes too, and its published numbers come from that. AFC (Kang et al. 2022, arXiv 2204.00895): scale 4.
+    Paper: Douillard et al., "PODNet" (2020, arXiv 2004.13513), whose code has scale 3 for the pooled maps and 1 for the
+    features. Its text can be read as old by new classes, which is LUCIR's ``sqrt_old_new``; its code counts the new
+    classes among all, and so does this schedule. AFC (Kang et al. 2022, arXiv 2204.00895): the same with scale 4.
 
     Args:
         scale: factor, at least 0.
@@ -70,8 +70,8 @@ class SqrtAllNew(_Scaled):
 class PowerRatio(_Scaled):
     """Power of all by new classes, scale * ((o + n) / n)**power: CCIL (scale 5, power 0.66).
 
-    Paper: Mittal, Galesso, Brox, "Essentials for Class Incremental Learning" (2021, arXiv 2102.09517). The default power
-    is that of its code, whose distillation loss is a mean over classes too and hence smaller by their number.
+    Paper: Mittal, Galesso, Brox, "Essentials for Class Incremental Learning" (2021, arXiv 2102.09517). The default
+    power is that of its code, whose distillation loss is a mean over classes too and hence smaller by their number.
 
     Args:
         scale: factor, at least 0.

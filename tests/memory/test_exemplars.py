@@ -14,6 +14,7 @@ from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import Scenario, Task
 from lifelong_kd.memory.base import Memory
 from lifelong_kd.memory.exemplars import Balanced, Herding, herd
+from lifelong_kd.memory.kmeans import KMeans
 from tests.reference import memories as slow
 
 
@@ -63,7 +64,7 @@ def of_class(memory: Memory, column: int) -> list[list[float]]:
     return raw
 
 
-KINDS = pytest.mark.parametrize("kind", [Herding, Balanced])
+KINDS = pytest.mark.parametrize("kind", [Herding, Balanced, KMeans])
 
 
 @pytest.mark.parametrize("seed", range(6))

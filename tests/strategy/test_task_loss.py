@@ -119,7 +119,7 @@ def test_plain_is_cross_entropy_over_everything_the_model_shows() -> None:
 
 
 def test_unknown_words_are_refused() -> None:
-    with pytest.raises(BadCall, match="not 'old'"):
-        TaskLoss("old")  # type: ignore[arg-type]
+    with pytest.raises(BadCall, match="not 'older'"):
+        TaskLoss("older")  # type: ignore[arg-type]
     with pytest.raises(BadCall, match="not 'mse'"):
         TaskLoss("all", "mse")  # type: ignore[arg-type]
