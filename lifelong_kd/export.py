@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.model.saved import read_metadata
 
 if TYPE_CHECKING:
     from lifelong_kd.model.network import Network
@@ -45,24 +45,6 @@ def export_model(run: Path, task: int, path: Path) -> dict[str, Any]:
     return metadata
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """What the header of an exported model says of it: task, classes, digest, configuration, scores.
-
-    Raises:
-        BadCall: if the file is no safetensors file of ours.
-    """
-    try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = file.read(length) if length <= path.stat().st_size else b""
-        metadata = json.loads(json.loads(header)["__metadata__"]["lifelong_kd"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadCall(f"{path} is damaged, or not a model of lifelong_kd: {error}") from error
-    if not isinstance(metadata, dict):
-        raise BadCall(f"{path} is damaged: its header holds no mapping")
-    return metadata
-
-
 def load_network(path: str | Path) -> Network:
     """The network in a file that ``lifelong-kd export`` wrote, or in a run's checkpoints; it needs no data.
 
@@ -72,32 +54,13 @@ def load_network(path: str | Path) -> Network:
     Example:
         >>> network = load_network("runs/mine/checkpoints/task_4.safetensors")  # doctest: +SKIP
     """
-    path = Path(path)
-    about = read_metadata(path)
-    shape = about.get("network")
-    if shape is None:
-        raise BadCall(
-            f"{path} holds a network that Avalanche built for a strategy of its own; only its weights can be read"
-        )
-    from safetensors.torch import load_file
-
     from lifelong_kd.config.imports import import_files
     from lifelong_kd.config.make import make_options
-    from lifelong_kd.model.build import build_network
+    from lifelong_kd.model.saved import load_saved
 
-    settings = about["config"]
-    import_files(Path(file) for file in settings["imports"])
-    model, head = settings["model"], settings["model"]["head"]
-    network = build_network(
-        tuple(shape["input_shape"]),
-        shape["classes"],
-        model=(model["name"], make_options("model", model)),
-        head=(head["name"], make_options("head", head)),
-    )
-    for classes, label in shape["tasks"]:
-        network.grow(classes, label)
-    network.load_state_dict(load_file(path))
-    return network.eval()
+    path = Path(path)
+    import_files(Path(file) for file in read_metadata(path).get("config", {}).get("imports", []))
+    return load_saved(path, options=make_options)
 
 
 def how_to_load(path: Path) -> str:

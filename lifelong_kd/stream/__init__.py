@@ -30,3 +30,13 @@ transforms = Registry(
         "color_jitter": "lifelong_kd.stream.augment.color_jitter:ColorJitter",
     },
 )
+
+pools = Registry(
+    "pool",
+    {
+        "dataset": "lifelong_kd.stream.pool_dataset:DatasetPool",
+        "files": "lifelong_kd.stream.pool_files:FilesPool",
+        "noise": "lifelong_kd.stream.pool_noise:NoisePool",
+        "patches": "lifelong_kd.stream.pool_patches:PatchesPool",
+    },
+)

@@ -18,9 +18,19 @@ class Pool(ABC):
     The tasks to come are no pool: a pool is data that the learner would have anyway.
     """
 
+    def check(self, data: TaskData) -> None:
+        """Refuse a stream that the pool does not fit; told when a task begins, before its first step.
+
+        Args:
+            data: the task's training data.
+
+        Raises:
+            BadCall: saying what does not fit.
+        """
+
     @abstractmethod
     def draw(self, count: int, generator: torch.Generator, data: TaskData) -> Tensor:
-        """``count`` raw samples.
+        """``count`` raw samples, the same for a generator in the same state.
 
         Args:
             count: how many.

@@ -5,6 +5,13 @@ from lifelong_kd.core.registry import Registry
 registry = Registry(
     "teacher",
     {
+        "all_snapshots": "lifelong_kd.teacher.all_snapshots:AllSnapshots",
+        "choice": "lifelong_kd.teacher.choice:Choice",
+        "concatenation": "lifelong_kd.teacher.concatenation:Concatenation",
+        "ema": "lifelong_kd.teacher.ema:Ema",
+        "ensemble": "lifelong_kd.teacher.ensemble:Ensemble",
+        "expert": "lifelong_kd.teacher.expert:Expert",
+        "external": "lifelong_kd.teacher.external:External",
         "snapshot": "lifelong_kd.teacher.snapshot:Snapshot",
         "stored": "lifelong_kd.teacher.stored:Stored",
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -36,13 +36,13 @@ class Teacher(ABC):
     parameters, not in its ``state_dict``, not in the next snapshot.
     """
 
-    offers: ClassVar[frozenset[str]] = frozenset({"logits"})
+    offers: frozenset[str] = frozenset({"logits"})
     """What this teacher can say: of ``logits``, ``features``, ``maps`` and ``gradients``."""
 
-    needs_fields: ClassVar[frozenset[str]] = frozenset()
+    needs_fields: frozenset[str] = frozenset()
     """Fields that a memory has to keep for this teacher."""
 
-    sources: ClassVar[frozenset[str]] = frozenset({"new", "memory", "memory2", "external"})
+    sources: frozenset[str] = frozenset({"new", "memory", "memory2", "external"})
     """The data on which this teacher can say anything."""
 
     @property
@@ -54,6 +54,14 @@ class Teacher(ABC):
     def members(self) -> tuple[Teacher, ...]:
         """The teachers that this one asks; they are told everything that it is told, before it, each once."""
         return ()
+
+    @property
+    def columns(self) -> tuple[int, ...] | None:
+        """The classes that this teacher knows, sorted; ``None`` if it is every column of what it says.
+
+        Columns of other classes are NaN in its logits, so that a term that compares them by mistake does not go unseen.
+        """
+        return None
 
     @property
     @abstractmethod

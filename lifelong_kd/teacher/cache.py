@@ -60,6 +60,9 @@ class OutputCache:
     def get(self, index: Tensor) -> Said:
         """The outputs of the samples at ``index``."""
         self.hits += len(index)
+        return self._kept(index)
+
+    def _kept(self, index: Tensor) -> Said:
         features = self.outputs.get("features")
         return Said(self.outputs["logits"][index], features[index] if features is not None else None)
 
@@ -69,7 +72,7 @@ class OutputCache:
         Raises:
             RunFailed: if they differ by more than rounding.
         """
-        kept = self.get(index)
+        kept = self._kept(index)
         for mine, theirs in ((kept.logits, fresh.logits), (kept.features, fresh.features)):
             if mine is None or theirs is None:
                 continue

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from lifelong_kd.core.types import LOGITS, Batch, Said, Wants
 from lifelong_kd.model.freeze import frozen_copy
 from lifelong_kd.teacher.base import EVERYTHING, Forward, Rebuild, Teacher
 
-__all__ = ["FrozenTeacher"]
+__all__ = ["FrozenTeacher", "let_batch_norm_follow"]
 
 
 class FrozenTeacher(Teacher):
@@ -21,7 +22,7 @@ class FrozenTeacher(Teacher):
     ``task_index`` is the task after which the student had the network's structure.
     """
 
-    offers: ClassVar[frozenset[str]] = EVERYTHING
+    offers: frozenset[str] = EVERYTHING
 
     def __init__(self) -> None:
         self.module: nn.Module | None = None
@@ -63,3 +64,10 @@ class FrozenTeacher(Teacher):
         if self.task_index >= 0:
             self.module = frozen_copy(rebuild(self.task_index)).to(self._device)
             self.module.load_state_dict(state["weights"])
+
+
+def let_batch_norm_follow(module: nn.Module) -> None:
+    """Let the BatchNorm layers of a frozen network normalise by each batch, and their running statistics follow."""
+    for layer in module.modules():
+        if isinstance(layer, _BatchNorm):
+            layer.training = True

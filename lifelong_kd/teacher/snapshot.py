@@ -6,14 +6,14 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, Self
 
+import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import LOGITS, Batch, Said, Task, Wants
 from lifelong_kd.teacher.base import Rebuild
 from lifelong_kd.teacher.cache import OutputCache
-from lifelong_kd.teacher.frozen import FrozenTeacher
+from lifelong_kd.teacher.frozen import FrozenTeacher, let_batch_norm_follow
 
 __all__ = ["Corrects", "Snapshot"]
 
@@ -70,9 +70,7 @@ class Snapshot(FrozenTeacher):
 
     def _adapt(self) -> None:
         if self.module is not None and self.bn == "adapt":
-            for layer in self.module.modules():
-                if isinstance(layer, _BatchNorm):
-                    layer.training = True
+            let_batch_norm_follow(self.module)
 
     def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
         cached = self.cache if batch.index is not None else None
@@ -87,7 +85,8 @@ class Snapshot(FrozenTeacher):
     def ask(self, batch: Batch, wants: Wants = LOGITS) -> Said:
         said = super().ask(batch, wants)
         if self._corrected is not None:
-            said.logits = self._corrected.rectify(said.logits)
+            with torch.set_grad_enabled(wants.gradients):
+                said.logits = self._corrected.rectify(said.logits)
         return said
 
     def state_dict(self) -> dict[str, Any]:

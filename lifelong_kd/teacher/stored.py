@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from lifelong_kd.core.types import LOGITS, Batch, Said, Wants
 from lifelong_kd.teacher.base import Teacher
 
@@ -16,8 +14,8 @@ class Stored(Teacher):
     No network: each sample has a teacher of its own, a past self. Columns the student did not have then are NaN.
     """
 
-    needs_fields: ClassVar[frozenset[str]] = frozenset({"logits"})
-    sources: ClassVar[frozenset[str]] = frozenset({"memory", "memory2"})
+    needs_fields: frozenset[str] = frozenset({"logits"})
+    sources: frozenset[str] = frozenset({"memory", "memory2"})
 
     @property
     def ready(self) -> bool:

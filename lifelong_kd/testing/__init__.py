@@ -9,9 +9,12 @@ framework; in pytest a test is one line::
         check_strategy(my_method, scenario="class")
 """
 
+from lifelong_kd.testing.correction import check_correction
 from lifelong_kd.testing.knowledge import check_knowledge
 from lifelong_kd.testing.memory import check_memory
 from lifelong_kd.testing.model import check_model
+from lifelong_kd.testing.phase import check_phase
+from lifelong_kd.testing.pool import check_pool
 from lifelong_kd.testing.schedule import check_schedule
 from lifelong_kd.testing.strategy import check_strategy
 from lifelong_kd.testing.stream import check_stream
@@ -19,9 +22,12 @@ from lifelong_kd.testing.teacher import check_teacher
 from lifelong_kd.testing.tracker import check_tracker
 
 __all__ = [
+    "check_correction",
     "check_knowledge",
     "check_memory",
     "check_model",
+    "check_phase",
+    "check_pool",
     "check_schedule",
     "check_strategy",
     "check_stream",

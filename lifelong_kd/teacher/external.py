@@ -1,0 +1,184 @@
+"""A teacher from elsewhere: larger, pre-trained, of another architecture, with other classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lifelong_kd.core.errors import BadCall, DataMissing
+from lifelong_kd.core.types import LOGITS, Batch, Said, Wants
+from lifelong_kd.model.freeze import digest, frozen_copy
+from lifelong_kd.model.saved import load_saved
+from lifelong_kd.teacher.base import Rebuild
+from lifelong_kd.teacher.frozen import FrozenTeacher
+
+__all__ = ["External"]
+
+
+class External(FrozenTeacher):
+    """A frozen network that was trained elsewhere, ready from the first step on.
+
+    Give one of ``path``, ``architecture`` with ``weights``, or from Python ``module``, which is copied.
+
+    It sees what the student sees, in the stream's own view and normalisation: train it on data normalised
+    alike, or put its own normalisation before it (``torch.nn.Sequential(..., network)``). Its logits are said
+    at the student's columns: column k of a class-incremental stream is the k-th class of its class order.
+    Columns that stand for no class of the teacher are NaN, and ``columns`` lists the others, so that a term
+    leaves the rest out.
+
+    Args:
+        module: the network, from Python.
+        path: a model that ``lifelong-kd export`` wrote, or a ``checkpoints/task_N.safetensors`` of a run. If a file of
+            one's own registered its architecture, the run has to import that file as well.
+        architecture: an image classifier of torchvision by name, such as ``resnet50``.
+        weights: a file with that architecture's weights, as ``torch.save(network.state_dict(), file)`` writes it; its
+            number of classes is read from the file. No code in it is run.
+        class_map: the student's class for each class of the teacher, ``{teacher's: student's}``; others of the teacher
+            are not taught. The teacher's classes are the student's if null.
+        at: its modules whose outputs are compared, in the order of those of the term that compares maps; if null those
+            that the term names, or its stages.
+
+    Raises:
+        BadCall: if there is no network or more than one, a file does not fit, or two classes are mapped to one.
+        DataMissing: if a file is not there.
+
+    Example:
+        >>> External(nn.Linear(4, 3), class_map={0: 5, 2: 1}).columns
+        (1, 5)
+    """
+
+    def __init__(
+        self,
+        module: nn.Module | None = None,
+        *,
+        path: str | None = None,
+        architecture: str | None = None,
+        weights: str | None = None,
+        class_map: dict[int, int] | None = None,
+        at: list[str] | None = None,
+    ) -> None:
+        super().__init__()
+        given = [one for one in (module, path, architecture) if one is not None]
+        if len(given) != 1 or (architecture is None) != (weights is None):
+            raise BadCall(
+                "an external teacher is one of: path, architecture with weights, or a module from Python"
+            )
+        self.class_map = dict(class_map) if class_map is not None else None
+        self._check_map()
+        self.at = tuple(at) if at is not None else None
+        if path is not None:
+            # Initial weights are drawn and thrown away; what they draw must not be missing elsewhere.
+            with torch.random.fork_rng(devices=[]):
+                module = load_saved(_there(path))
+        elif architecture is not None and weights is not None:
+            module = _of_torchvision(architecture, _there(weights))
+        if not isinstance(module, nn.Module):
+            raise BadCall(f"an external teacher is a torch.nn.Module, not {module!r}")
+        self.module: nn.Module = frozen_copy(module)
+        self._met = False
+
+    def _check_map(self) -> None:
+        if self.class_map is None:
+            return
+        if not self.class_map:
+            raise BadCall("class_map maps no class: leave it out if the teacher's classes are the student's")
+        students = list(self.class_map.values())
+        twice = sorted({column for column in students if students.count(column) > 1})
+        if twice:
+            raise BadCall(f"class_map gives the student's class {twice[0]} to several classes of the teacher")
+        if min(*self.class_map, *students) < 0:
+            raise BadCall("class_map has a negative class; classes are counted from 0")
+
+    @property
+    def columns(self) -> tuple[int, ...] | None:
+        return tuple(sorted(self.class_map.values())) if self.class_map is not None else None
+
+    def begin(self, forward: Any, device: torch.device) -> None:
+        super().begin(forward, device)
+        self.module.to(device)
+
+    def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
+        if self.at is not None and (wants.maps or wants.at):
+            wants = replace(wants, maps=False, at=self.at)
+        said = self.ask(batch, wants) if self._met else self._first(batch, wants)
+        if self.class_map is not None:
+            said.logits = self._mapped(said.logits, self.class_map)
+        return said
+
+    def _first(self, batch: Batch, wants: Wants) -> Said:
+        """The first answer shows whether the network takes these samples at all."""
+        try:
+            said = self.ask(batch, wants)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError) as error:
+            raise BadCall(
+                f"the external teacher {type(self.module).__name__} does not take the stream's samples of shape"
+                f" {tuple(batch.x.shape[1:])}: {str(error).strip().splitlines()[0]}"
+            ) from error
+        width = said.logits.shape[1] if said.logits.dim() == 2 else 0
+        beyond = [column for column in self.class_map or () if column >= width]
+        if not width or beyond:
+            raise BadCall(
+                f"class_map names class {beyond[0]} of the external teacher, which has {width}"
+                if width
+                else f"the external teacher gives {tuple(said.logits.shape)} where (batch, classes) is needed"
+            )
+        self._met = True
+        return said
+
+    @staticmethod
+    def _mapped(logits: Tensor, class_map: Mapping[int, int]) -> Tensor:
+        theirs, ours = (
+            torch.tensor(list(side), device=logits.device) for side in (class_map.keys(), class_map.values())
+        )
+        said = logits.new_full((len(logits), max(class_map.values()) + 1), torch.nan)
+        return said.index_copy(1, ours, logits.index_select(1, theirs))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"digest": digest(self.module)}
+
+    def load_state_dict(self, state: Mapping[str, Any], rebuild: Rebuild) -> None:
+        if state["digest"] != digest(self.module):
+            raise BadCall(
+                "the external teacher is not the one that the run began with: its file has changed since"
+            )
+
+
+def _there(path: str) -> Path:
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise DataMissing(f"the external teacher's file {file} is not there")
+    return file
+
+
+def _of_torchvision(architecture: str, weights: Path) -> nn.Module:
+    from torchvision import models
+
+    from lifelong_kd.model.foreign import check_known
+
+    check_known("torchvision architecture", architecture, models.list_models(module=models))
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise BadCall(f"{weights} cannot be read as weights: {str(error).strip().splitlines()[0]}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise BadCall(f"{weights} holds no mapping from names to tensors; write it with network.state_dict()")
+    with torch.device("meta"):
+        last = list(models.get_model(architecture, weights=None).state_dict())[-1]
+    try:
+        # The last layer's rows are the classes; everything else is the architecture's own.
+        options = {"num_classes": len(state[last])} if last in state else {}
+        with torch.random.fork_rng(devices=[]):
+            network: nn.Module = models.get_model(architecture, weights=None, **options)
+        network.load_state_dict(state)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise BadCall(
+            f"{weights} does not fit {architecture!r}: {' '.join(str(error).split())[:300]}"
+        ) from error
+    return network
