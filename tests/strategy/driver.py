@@ -150,9 +150,10 @@ class Driver:
         self, batch: Batch, heads: Callable[[Batch], dict[int, Tensor]] = no_heads
     ) -> tuple[Tensor, Lesson]:
         """The task loss of a batch, and the step as terms see it."""
-        said = self.student(batch)
+        lesson = self.strategy.lesson(batch, None, self.student, heads)
+        said = lesson.student("new")
         loss = self.strategy.task_loss(said.logits, batch.y, batch.label, self.strategy.task)
-        return loss, self.strategy.lesson(batch, said, self.student, heads)
+        return loss, lesson
 
     def step(self, batch: Batch) -> Lesson:
         """One step of plain gradient descent."""
