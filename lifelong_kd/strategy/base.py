@@ -150,9 +150,9 @@ class Strategy:
                     "a memory that takes samples as they pass by would take its own exemplars again from a training set"
                     " that they have joined; use 'herding' or 'balanced'"
                 )
-            if self.task_loss.over == "new" and self.task_loss.kind == "ce":
+            if self.task_loss.over == "new" and self.task_loss.kind != "bce":
                 raise BadCall(
-                    "cross-entropy over 'new' classes cannot score exemplars of old classes; use 'seen' or 'all'"
+                    f"{self.task_loss.kind} over 'new' classes cannot score exemplars of old classes; use 'seen' or 'all'"
                 )
         for correction in self.corrections:
             if correction.needs_memory and self.memory is None:
@@ -173,8 +173,8 @@ class Strategy:
             for weight in (self.task_weight, *(term.weight for term in self.terms.values())):
                 weight(moment)
             seen |= set(classes)
-        if self.memory is not None and self.memory.chooses == "task":
-            self.memory.check(len(seen))
+        if self.memory is not None:
+            self.memory.check(len(seen), tasks=len(tasks))
 
     @property
     def teachers(self) -> dict[str, Teacher]:
@@ -251,6 +251,8 @@ class Strategy:
         self._learning = True
         stage.held = self.held.samples
         stage.draw = self._draw
+        if self.pool is not None:
+            self.pool.check(stage.data)
         for teacher in self.teachers.values():
             teacher.begin_task(stage.task)
         for correction in self.corrections:
@@ -478,6 +480,12 @@ class Strategy:
             "held": self.held.state_dict(),
             "noise": self.noise.state_dict() if self.noise is not None else None,
         }
+
+    def load_training_set(self, state: Mapping[str, Any]) -> None:
+        """Take back what decides on which samples the current task is trained; the rest when it has begun."""
+        if self.memory is not None:
+            self.memory.load_state_dict(state["memory"], self._device)
+        self.held.load_state_dict(state["held"])
 
     def load_state_dict(self, state: Mapping[str, Any], rebuild: Rebuild) -> None:
         """Take back what :meth:`state_dict` gave; ``rebuild`` makes networks of an earlier task's structure."""

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.registry import Component
 from lifelong_kd.core.types import LOGITS, Said, Wants
 from lifelong_kd.knowledge.base import Knowledge
+from lifelong_kd.knowledge.l1 import L1
+from lifelong_kd.knowledge.mse import Mse
 from lifelong_kd.knowledge.trainable import Trainable
+from lifelong_kd.model.hearing import stage_names
 from lifelong_kd.phase.base import Stage
 from lifelong_kd.schedule import as_schedule
 from lifelong_kd.strategy.columns import Over, groups, padded, pick
 from lifelong_kd.strategy.learner import Learner
 from lifelong_kd.strategy.lesson import Lesson, Source, View
-from lifelong_kd.strategy.task_loss import TaskLoss
+from lifelong_kd.strategy.task_loss import Competing, TaskLoss
 from lifelong_kd.teacher.base import Teacher
 
 __all__ = ["Distill", "Rehearse", "Term"]
@@ -88,11 +92,11 @@ class Distill(Term):
 
     def __init__(
         self,
-        teacher: Teacher,
-        knowledge: Knowledge,
+        teacher: Annotated[Teacher, Component("teacher")],
+        knowledge: Annotated[Knowledge, Component("knowledge")],
         *,
         source: Source = "new",
-        weight: object = 1.0,
+        weight: Annotated[object, Component("schedule")] = 1.0,
         over: Over = "old",
         view: View = "same",
         at: Sequence[str] | None = None,
@@ -116,6 +120,11 @@ class Distill(Term):
             )
         if over not in get_args(Over):
             raise BadCall(f"a term compares classes {', '.join(map(repr, get_args(Over)))}; not {over!r}")
+        if over == "padded" and isinstance(knowledge, Mse | L1):
+            raise BadCall(
+                f"over='padded' gives new classes probability 0, that is a logit of minus infinity, from which"
+                f" {type(knowledge).__name__} is infinitely far; use a knowledge of probabilities, such as kd"
+            )
         if view not in get_args(View):
             raise BadCall(f"a term sees the view {', '.join(map(repr, get_args(View)))}; not {view!r}")
         if view != "same" and teacher.needs_fields:
@@ -153,7 +162,8 @@ class Distill(Term):
         elif "gradients" in needs:
             pairs = self._whole(lesson, lesson.student(self.source, view), said)
         elif "maps" in needs:
-            pairs = [(self._maps(lesson.student(self.source, view)), self._maps(said))]
+            maps = [self._maps(lesson, heard) for heard in (lesson.student(self.source, view), said)]
+            pairs = [([*maps[0].values()], [*maps[1].values()])]
         elif "features" in needs:
             pairs = [(lesson.student(self.source, view).features, said.features)]
         else:
@@ -168,42 +178,34 @@ class Distill(Term):
         said = self.knowledge(student, teacher)
         return said.sum() / max(len(said), 1)
 
-    def _maps(self, said: Said) -> list[Tensor]:
+    def _maps(self, lesson: Lesson, said: Said) -> dict[str, Tensor]:
         """The compared maps, in order; a teacher of another architecture has other names for its own."""
-        if self.at is not None and all(name in said.maps for name in self.at):
-            return [said.maps[name] for name in self.at]
-        return list(said.maps.values())
+        names = self.at if self.at is not None else stage_names(lesson.model)
+        if all(name in said.maps for name in names):
+            return {name: said.maps[name] for name in names}
+        return dict(said.maps)
 
     def _whole(self, lesson: Lesson, student: Said, teacher: Said) -> list[tuple[Said, Said]]:
-        width = min(student.logits.shape[1], teacher.logits.shape[1])
-        chosen = [tuple(c for c in group if c < width) for group in groups(lesson.task, self.over, width)]
-        maps = (
-            {name: student.maps[name] for name in self.at} if self.at is not None else student.maps,
-            dict(zip(teacher.maps, self._maps(teacher), strict=False))
-            if self.at is None
-            else {name: teacher.maps[name] for name in self.at},
-        )
+        maps = self._maps(lesson, student), self._maps(lesson, teacher)
         return [
-            (
-                Said(pick(student.logits, classes), student.features, maps[0]),
-                Said(pick(teacher.logits, classes), teacher.features, maps[1]),
-            )
-            for classes in chosen
-            if classes
+            (Said(mine, student.features, maps[0]), Said(theirs, teacher.features, maps[1]))
+            for mine, theirs in self._columns(lesson, student.logits, teacher.logits)
         ]
 
     def _columns(self, lesson: Lesson, student: Tensor, teacher: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Student and teacher at the columns of each group of classes."""
         task = lesson.task
         # A head that has grown since has columns of which the teacher knows nothing.
-        width = min(student.shape[1], teacher.shape[1])
+        width, known = min(student.shape[1], teacher.shape[1]), self._teacher.columns
+
+        def taught(classes: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(column for column in classes if column < width and (known is None or column in known))
+
         if self.over == "padded" and task.scenario != "task":
-            old = tuple(column for column in task.old if column < width)
+            old = taught(task.old)
             return [(pick(student, task.seen), padded(teacher, old, task.seen))] if old else []
         over: Over = "old" if self.over == "padded" else self.over
-        chosen = [
-            tuple(column for column in classes if column < width) for classes in groups(task, over, width)
-        ]
+        chosen = [taught(classes) for classes in groups(task, over, width)]
         return [(pick(student, classes), pick(teacher, classes)) for classes in chosen if classes]
 
     def _heads(self, lesson: Lesson, teacher: Mapping[int, Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -230,22 +232,35 @@ class Rehearse(Term):
     """The task loss on a memory batch: experience replay.
 
     Args:
-        task_loss: the loss of labelled samples.
-        source: ``memory`` or ``memory2``.
+        task_loss: the loss of labelled samples; ``compose`` gives its own to a term that has none.
+        source: ``memory``, or ``memory2``, a second and independent draw.
         weight: when and how much: a schedule, a number or a list.
+        over: which classes compete, for a term that has no task loss of its own yet; as in that of ``compose`` if null.
     """
 
-    def __init__(self, task_loss: TaskLoss, *, source: Source = "memory", weight: object = 1.0) -> None:
+    def __init__(
+        self,
+        task_loss: TaskLoss | None = None,
+        *,
+        source: Source = "memory",
+        weight: Annotated[object, Component("schedule")] = 1.0,
+        over: Competing | None = None,
+    ) -> None:
         Term.__init__(self, source, weight)
         if source not in ("memory", "memory2"):
             raise BadCall(
                 f"rehearsal works on 'memory' or 'memory2', not {source!r}; the new batch has the task loss"
             )
+        if task_loss is not None and over is not None:
+            raise BadCall("a task loss says itself over which classes it is taken: leave out 'over'")
         self.task_loss = task_loss
+        self.over = over
 
     def value(self, lesson: Lesson) -> Tensor | None:
         batch = lesson.batch(self.source)
         if batch is None:
             return None
+        if self.task_loss is None:
+            raise BadCall("rehearsal needs a task loss: Rehearse(TaskLoss(...))")
         logits = lesson.student(self.source).logits
         return self.task_loss(logits, batch.y, batch.label, lesson.task, rehearsed=True)

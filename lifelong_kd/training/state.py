@@ -73,7 +73,7 @@ class RunState:
         if int(state["epoch"]) == 0:
             self.restore(state)
         else:
-            self.plugin.strategy.load_state_dict(state["strategy"], self.rebuild)
+            self.plugin.strategy.load_training_set(state["strategy"])
         self.ledger.load_state_dict(state["ledger"])
         self.plugin.adapter.teaching.set(self.ledger.seconds["teaching"])
 
