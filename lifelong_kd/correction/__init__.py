@@ -2,5 +2,15 @@
 
 from lifelong_kd.core.registry import Registry
 
-registry = Registry("correction", {"nearest_mean": "lifelong_kd.correction.nearest_mean:NearestMean"})
+registry = Registry(
+    "correction",
+    {
+        "averaged_weights": "lifelong_kd.correction.averaged:AveragedWeights",
+        "bias_layers": "lifelong_kd.correction.bias:BiasLayers",
+        "il2m": "lifelong_kd.correction.il2m:Il2m",
+        "nearest_mean": "lifelong_kd.correction.nearest_mean:NearestMean",
+        "prototype_drift": "lifelong_kd.correction.drift:PrototypeDrift",
+        "weight_alignment": "lifelong_kd.correction.weight_align:WeightAlignment",
+    },
+)
 register = registry.register

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -31,7 +30,7 @@ class Asked:
     answer: Callable[[nn.Module], Tensor]
 
 
-class Correction(ABC):
+class Correction:
     """A rule of inference, or a change of the classifier, that is fitted at the end of each task."""
 
     in_training: ClassVar[bool] = False

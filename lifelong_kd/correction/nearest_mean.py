@@ -24,8 +24,9 @@ AT_ONCE = 1024
 class NearestMean(Correction):
     """``y* = argmin_y || phi(x) - mu_y ||`` with normalised features and means (iCaRL, algorithm 1).
 
-    ``mu_y`` is the normalised mean of the normalised features of class y's exemplars, under the current student. The
-    score of a class is the negative squared distance, of a class without exemplars minus infinity.
+    ``mu_y`` is the normalised mean of the normalised features of class y's exemplars, under the current
+    student. The score of a class is the negative squared distance, of a class without exemplars minus
+    infinity.
     """
 
     needs_memory: ClassVar[bool] = True

@@ -24,9 +24,7 @@ When = Literal["before", "after", "balanced"]
 class MakeOptimizer(Protocol):
     """An optimiser of the run's own kind, for other parameters."""
 
-    def __call__(
-        self, parameters: Iterable[nn.Parameter], lr: float | None = None
-    ) -> torch.optim.Optimizer:
+    def __call__(self, parameters: Iterable[nn.Parameter], lr: float | None = None) -> torch.optim.Optimizer:
         """Over ``parameters``, at ``lr`` or the run's own learning rate."""
 
 
@@ -41,10 +39,10 @@ class Say(Protocol):
 class Stage:
     """A task of a run, as seen from outside its main training: what a phase may touch.
 
-    ``model`` is the student, ``data`` the task's training data, ``loss(logits, y, label)`` the strategy's task loss,
-    ``say`` calls any module built like the student, ``describe`` gives the student's logits and features of raw samples
-    in evaluation mode. ``batch_size`` and ``epochs`` are those of the main training. ``held`` are the samples that the
-    strategy kept out of it, if any.
+    ``model`` is the student, ``data`` the task's training data, ``loss(logits, y, label)`` the strategy's
+    task loss, ``say`` calls any module built like the student, ``describe`` gives the student's logits and
+    features of raw samples in evaluation mode. ``batch_size`` and ``epochs`` are those of the main training.
+    ``held`` are the samples that the strategy kept out of it, if any.
     """
 
     task: Task

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from lifelong_kd.core.types import Batch
+from lifelong_kd.correction.base import Asked
+from lifelong_kd.correction.nearest_mean import NearestMean
 from lifelong_kd.memory.base import Memory
 from lifelong_kd.memory.exemplars import Herding
 from lifelong_kd.memory.reservoir import Reservoir
 from lifelong_kd.strategy.base import Strategy
-from lifelong_kd.strategy.nearest_mean import NearestMean
 from tests.reference import memories as slow
-
-CPU = torch.device("cpu")
+from tests.strategy.driver import Driver, linear, tasks_of
 
 
 def describe(raw: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,13 +40,23 @@ def exemplars(memory: Memory) -> dict[int, list[list[float]]]:
     return found
 
 
+def asked(features: Tensor) -> Asked:
+    return Asked(
+        x=features,
+        label=torch.zeros(len(features), dtype=torch.int64),
+        task=tasks_of([(0, 1)])[0],
+        features=lambda: features,
+        answer=lambda module: features,
+    )
+
+
 @pytest.mark.parametrize("queries", [1, 40])  # torch measures more than 25 distances in another way
 def test_it_is_the_loop(queries: int) -> None:
     memory = filled([0, 0, 0, 2, 2, 5, 5, 5, 5])
     rule = NearestMean()
     rule.update(memory, describe)
     features = 3 * torch.randn(queries, 4, generator=torch.Generator().manual_seed(1))
-    scores = rule.scores(features, 7)
+    scores = rule.scores(torch.zeros(queries, 7), asked(features))
     assert scores.shape == (queries, 7)
     for row, query in zip(scores.tolist(), features.tolist(), strict=True):
         expected = slow.nearest_mean(query, exemplars(memory))
@@ -65,34 +75,40 @@ def test_a_reservoir_that_is_not_full_counts_only_what_it_holds() -> None:
 
 
 def test_without_exemplars_the_logits_decide() -> None:
-    strategy = Strategy(memory=Herding(total=1), classifier=NearestMean())
-    assert strategy.classifier is not None
-    strategy.classifier.update(Herding(total=1), describe)
+    rule = NearestMean()
+    strategy = Strategy(memory=Herding(total=1), corrections=[rule])
+    rule.update(Herding(total=1), describe)
     logits = torch.tensor([[1.0, 2.0]])
-    assert not strategy.classifier.ready
-    assert strategy.predict(logits, lambda: logits) is logits
+    assert not rule.ready
+    assert strategy.predict(logits, asked(logits)) is logits
     with pytest.raises(RuntimeError, match="no class means"):
-        strategy.classifier.scores(logits, 2)
+        rule.distances(logits, 2)
 
 
-def test_a_strategy_predicts_by_it_once_there_are_means() -> None:
-    memory = filled([0, 0, 1, 1])
-    strategy = Strategy(memory=memory, classifier=NearestMean())
-    assert strategy.classifier is not None
-    logits = torch.tensor([[9.0, 0.0, 0.0]])
-    query = describe(memory.samples["raw"][3:4])[1]
-    assert strategy.predict(logits, lambda: query) is logits
-    strategy.classifier.update(memory, describe)
-    assert torch.equal(strategy.predict(logits, lambda: query), strategy.classifier.scores(query, 3))
-    plain = Strategy()
-    assert plain.predict(logits, lambda: query) is logits
+def test_a_strategy_predicts_by_it_between_tasks_only() -> None:
+    rule = NearestMean()
+    driver = Driver(Strategy(memory=Herding(total=8), corrections=[rule]), linear(4))
+    first, second = tasks_of([(0, 3), (1, 2)])
+    logits = torch.tensor([[9.0, 0.0, 0.0, 0.0]])
+    x = torch.randn(1, 5, generator=torch.Generator().manual_seed(3))
+    driver.begin(first)
+    assert driver.strategy.predict(logits, driver.asked(x)) is logits
+    driver.end()
+    assert torch.equal(driver.strategy.predict(logits, driver.asked(x)), rule.distances(x, 4))
+    driver.begin(second)
+    assert driver.strategy.predict(logits, driver.asked(x)) is logits, (
+        "it knows nothing of the new classes yet"
+    )
+    driver.end()
+    said = driver.strategy.predict(logits, driver.asked(x))
+    assert said.isfinite().all()
 
 
 def test_a_restart_restores_it() -> None:
     first, second = NearestMean(), NearestMean()
-    second.load_state_dict(first.state_dict(), CPU)
+    second.load_state_dict(first.state_dict())
     assert not second.ready
     first.update(filled([3, 3, 1]), describe)
-    second.load_state_dict(first.state_dict(), CPU)
+    second.load_state_dict(first.state_dict())
     query = torch.randn(5, 4, generator=torch.Generator().manual_seed(2))
-    assert torch.equal(first.scores(query, 4), second.scores(query, 4))
+    assert torch.equal(first.distances(query, 4), second.distances(query, 4))
