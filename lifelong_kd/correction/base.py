@@ -39,6 +39,9 @@ class Correction:
     needs_memory: ClassVar[bool] = False
     """Whether it can be fitted only with a memory."""
 
+    needs_held: ClassVar[bool] = False
+    """Whether it is fitted on samples that the strategy keeps out of training."""
+
     @property
     def ready(self) -> bool:
         """Whether it has been fitted yet."""

@@ -55,6 +55,7 @@ class BiasLayers(Correction):
     """
 
     in_training: ClassVar[bool] = True
+    needs_held: ClassVar[bool] = True
     needs_memory: ClassVar[bool] = True
 
     def __init__(

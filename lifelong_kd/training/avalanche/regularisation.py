@@ -47,12 +47,19 @@ def ewc(
 def synaptic_intelligence(*, si_lambda: float | list[float] = 1.0, eps: float = 1e-7) -> AvalancheStrategy:
     """Synaptic intelligence (Zenke, Poole and Ganguli 2017).
 
+    Avalanche 0.6.0 forgets to copy the weights before a step, so that on the CPU its penalty stays 0; here it is copied.
+
     Args:
         si_lambda: weight of the penalty, or one a task. Avalanche has no default; 1 is ours.
         eps: damping of the importances.
     """
-    options = {"si_lambda": si_lambda, "eps": eps}
-    return AvalancheStrategy("avalanche/synaptic_intelligence", f"{SUPERVISED}:SynapticIntelligence", options)
+
+    def prepare(setting: Setting) -> None:
+        from lifelong_kd.training.avalanche.mended import SynapticIntelligence
+
+        setting.arguments["plugins"].append(SynapticIntelligence(si_lambda, eps=eps))
+
+    return AvalancheStrategy("avalanche/synaptic_intelligence", TEMPLATE, prepare=prepare)
 
 
 def mas(*, lambda_reg: float = 1.0, alpha: float = 0.5) -> AvalancheStrategy:
