@@ -66,7 +66,8 @@ setup(
     ],
     extras_require=EXTRAS,
     # Our own components stand in the registries; other packages add theirs through the groups "lifelong_kd.<noun>":
-    # head, knowledge, memory, model, optimizer, schedule, strategy, stream, teacher, tracker, transform.
+    # correction, head, knowledge, memory, model, optimizer, phase, pool, schedule, strategy, stream, teacher, term,
+    # tracker, transform.
     entry_points={"console_scripts": ["lifelong-kd = lifelong_kd.__main__:run"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ __all__ = ["main"]
 
 TRACEBACK = "LIFELONG_KD_TRACEBACK"
 STOPPED = 130
+# Columns of a page that goes into a file or a pipe.
+WIDTH = 100
 # So many runs that are left out of a table are named one by one.
 FEW = 5
 
@@ -299,13 +303,15 @@ def list_components(noun: str | None, imports: tuple[Path, ...]) -> None:
 @click.argument("name", required=False)
 @_imports
 def show(noun: str, name: str | None, imports: tuple[Path, ...]) -> None:
-    """Show one component: signature, paper, options with their defaults, an example."""
+    """Show one component: idea, formula, paper, what it needs, its parts, every option, an example to run."""
     from lifelong_kd.catalogue import page, which_page
 
     _import(imports)
     if name is None:
         raise BadCall(which_page(noun))
-    click.echo(page(noun, name))
+    terminal = sys.stdout.isatty()
+    width = min(shutil.get_terminal_size().columns, 110) if terminal else WIDTH
+    click.echo(page(noun, name, width=width, bold=terminal and "NO_COLOR" not in os.environ))
 
 
 def _import(imports: tuple[Path, ...]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import re
 import types
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -9,7 +11,22 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from lifelong_kd.config.nouns import shorthand_of
 from lifelong_kd.core.registry import Component
 
-__all__ = ["component_of", "component_words", "describe", "found", "literals"]
+__all__ = [
+    "LISTS",
+    "MAPPINGS",
+    "component_of",
+    "component_words",
+    "contains_component",
+    "describe",
+    "found",
+    "literals",
+]
+
+LISTS = (list, tuple, collections.abc.Sequence)
+"""Origins of annotations that a YAML list stands for."""
+
+MAPPINGS = (dict, collections.abc.Mapping)
+"""Origins of annotations that a YAML mapping with free names stands for."""
 
 _WORDS: dict[Any, str] = {
     bool: "true or false",
@@ -22,6 +39,7 @@ _WORDS: dict[Any, str] = {
     Any: "anything",
     object: "anything",
 }
+_PLURALS = {"knowledge": "kinds of knowledge", "memory": "memories", "strategy": "strategies"}
 _BOUNDS = {
     "ge": "at least {}",
     "gt": "above {}",
@@ -46,11 +64,11 @@ def describe(annotation: Any) -> str:
         return _join(_unique(describe(argument) for argument in arguments))
     if origin is Literal:
         return _join([_literal(argument) for argument in arguments])
-    if origin in (list, tuple) and arguments:
+    if origin in LISTS and arguments:
         items = _unique(describe(argument) for argument in arguments if argument is not ...)
         fixed = f"{len(arguments)} " if origin is tuple and ... not in arguments else ""
         return f"a list of {fixed}" + _join([_plural(item) for item in items])
-    if origin is dict:
+    if origin in MAPPINGS:
         return f"a mapping from names to {_plural(describe(arguments[1]))}"
     fields = getattr(annotation, "model_fields", None)
     if isinstance(fields, dict):
@@ -95,7 +113,13 @@ def _plural(words: str) -> str:
     for one, many in (("a whole number", "whole numbers"), ("a number", "numbers"), ("a list", "lists")):
         if words.startswith(one):
             return many + words.removeprefix(one)
-    return words
+    # A component: "a phase by name, {name: ..., options}" and its shorthand.
+    return re.sub(r"^an? (\w+) by name", _component_plural, words)
+
+
+def _component_plural(found: re.Match[str]) -> str:
+    noun = found[1]
+    return f"{_PLURALS.get(noun, noun + 's')}, each by name"
 
 
 def _literal(value: object) -> str:
@@ -108,6 +132,8 @@ def found(value: object) -> str:
     >>> found(None), found(True), found("auto")
     ('null', 'true', "'auto'")
     """
+    if isinstance(value, tuple):
+        value = list(value)
     text = "null" if value is None else _literal(value) if isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -117,6 +143,13 @@ def literals(annotation: Any) -> list[str]:
     if get_origin(annotation) is Literal:
         return [argument for argument in get_args(annotation) if isinstance(argument, str)]
     return [name for argument in get_args(annotation) for name in literals(argument)]
+
+
+def contains_component(annotation: Any) -> bool:
+    """Whether ``annotation`` or one of its parts stands for a component."""
+    return component_of(annotation) is not None or any(
+        contains_component(part) for part in get_args(annotation)
+    )
 
 
 def component_of(annotation: Any) -> Component | None:

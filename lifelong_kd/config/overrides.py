@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ def apply_overrides(data: dict[str, Any], overrides: Mapping[str, Any]) -> list[
     """
     problems = []
     for key in sorted(overrides, key=lambda key: key.removesuffix(".name").count(".")):
-        path = key.split(".")
+        path = [part for word in key.split(".") for part in _steps(word)]
         value = overrides[key]
         if path[-1] == "name" and len(path) > 1 and isinstance(value, str):
             path = path[:-1]
@@ -59,16 +60,40 @@ def apply_overrides(data: dict[str, Any], overrides: Mapping[str, Any]) -> list[
     return problems
 
 
-def _set(data: dict[str, Any], path: list[str], value: Any) -> str | None:
-    here = data
-    for depth, part in enumerate(path[:-1], start=1):
-        inner = here.get(part)
+def _steps(word: str) -> list[str | int]:
+    """The keys in a word between two dots: ``phases[0]`` is item 0 of ``phases``."""
+    found = re.fullmatch(r"([^\[\]]+)((?:\[\d+\])+)", word)
+    if found is None:
+        return [word]
+    return [found[1], *(int(number) for number in re.findall(r"\d+", found[2]))]
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    words = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(words).removeprefix(".")
+
+
+def _set(data: dict[str, Any], path: list[str | int], value: Any) -> str | None:
+    here: Any = data
+    for depth, part in enumerate(path, start=1):
+        if isinstance(part, int):
+            above = _dotted(path[: depth - 1])
+            if not isinstance(here, list):
+                return f"{above} is no list, so that it has no item {part}"
+            if part >= len(here):
+                return f"{above} has {len(here)} items, numbered from 0"
+        if depth == len(path):
+            break
+        inner = here[part] if isinstance(part, int) else here.get(part)
+        if isinstance(path[depth], int):
+            here = inner
+            continue
         if inner is None:
             inner = {}
         elif isinstance(inner, str):  # a component by its bare name
             inner = {"name": inner}
         elif not isinstance(inner, dict):
-            above = ".".join(path[:depth])
+            above = _dotted(path[:depth])
             return (
                 f"{above} is {inner!r}, which has no keys of its own; give the whole value, or"
                 f" a component's name beside it ({above}.name=...)"
@@ -76,7 +101,7 @@ def _set(data: dict[str, Any], path: list[str], value: Any) -> str | None:
         here[part] = inner
         here = inner
     last = path[-1]
-    old = here.get(last)
+    old = here[last] if isinstance(last, int) else here.get(last)
     if isinstance(value, str) and isinstance(old, dict) and "name" in old:
         here[last] = old if old["name"] == value else {"name": value}
     else:

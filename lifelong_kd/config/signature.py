@@ -1,4 +1,4 @@
-"""The options of a component: its keyword-only parameters, their types, defaults and documentation."""
+"""The options of a component: its keyword parameters, their types, defaults and documentation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lifelong_kd.config.describe import contains_component
 from lifelong_kd.core.errors import BadCall
 
 __all__ = ["REQUIRED", "Option", "documented", "options_of", "supplied_by_framework"]
@@ -45,7 +46,8 @@ def _namespace(factory: Callable[..., Any]) -> dict[str, Any]:
 def options_of(factory: Callable[..., Any], called: str) -> dict[str, Option]:
     """The options of ``factory`` by name, in the order of its signature.
 
-    Only keyword-only parameters count; a string annotation is evaluated where the factory was written.
+    Keyword-only parameters count, and those by position that stand for a component, which the framework never
+    supplies. A string annotation is evaluated where the factory was written.
 
     Args:
         factory: a class or a function.
@@ -56,7 +58,7 @@ def options_of(factory: Callable[..., Any], called: str) -> dict[str, Option]:
     """
     options: dict[str, Option] = {}
     for parameter in _signature(factory).parameters.values():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+        if not _is_option(factory, parameter):
             continue
         annotation = parameter.annotation
         if annotation is inspect.Parameter.empty:
@@ -73,10 +75,25 @@ def options_of(factory: Callable[..., Any], called: str) -> dict[str, Option]:
     return options
 
 
+def _is_option(factory: Callable[..., Any], parameter: inspect.Parameter) -> bool:
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+        return True
+    if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+        return False
+    annotation = parameter.annotation
+    if isinstance(annotation, str):
+        try:
+            annotation = eval(annotation, _namespace(factory))
+        except Exception:  # what the framework supplies may have a type for the type checker alone
+            return False
+    return contains_component(annotation)
+
+
 def supplied_by_framework(factory: Callable[..., Any]) -> list[str]:
-    """Names of the positional parameters, which a user never gives."""
+    """Names of the positional parameters that a user never gives."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p.name for p in _signature(factory).parameters.values() if p.kind in kinds]
+    positional = [p for p in _signature(factory).parameters.values() if p.kind in kinds]
+    return [p.name for p in positional if not _is_option(factory, p)]
 
 
 def documented(factory: Callable[..., Any]) -> tuple[str, Mapping[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -11,12 +12,25 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticUndefined
 
-from lifelong_kd.config.describe import component_of, component_words, describe, found, literals
+from lifelong_kd.config.describe import (
+    LISTS,
+    MAPPINGS,
+    component_of,
+    component_words,
+    contains_component,
+    describe,
+    found,
+    literals,
+)
+from lifelong_kd.config.nesting import noun_of, shape_fits, shared_first
 from lifelong_kd.config.nouns import registry_of, shorthand_of
 from lifelong_kd.config.signature import REQUIRED, Option, options_of, supplied_by_framework
 from lifelong_kd.core.errors import BadCall, Problem, nearest
 
-__all__ = ["Checker", "contains_component", "fields_of", "parse"]
+__all__ = ["Checker", "fields_of", "parse"]
+
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""What a name given in a mapping of components may be; it ends up in dotted keys and in the log."""
 
 
 @lru_cache(maxsize=512)
@@ -32,13 +46,6 @@ def parse(annotation: Any, value: object) -> Any:
         TypeError: if the value is not plain data.
     """
     return _adapter(annotation).validate_json(json.dumps(value), strict=True)
-
-
-def contains_component(annotation: Any) -> bool:
-    """Whether ``annotation`` or one of its parts stands for a component."""
-    return component_of(annotation) is not None or any(
-        contains_component(part) for part in get_args(annotation)
-    )
 
 
 def fields_of(section: type[BaseModel]) -> dict[str, Option]:
@@ -68,6 +75,7 @@ class Checker:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self._shared: dict[str, list[str]] = {}
 
     def report(self, key: str, message: str, hint: str | None = None) -> None:
         """Add a problem with ``key``."""
@@ -91,7 +99,9 @@ class Checker:
                 message = f"unknown key of {called}, found {found(given[name])}; allowed keys: {allowed}."
                 self.report(f"{prefix}{name}", message, nearest(str(name), options))
         resolved: dict[str, Any] = {}
-        for name, option in options.items():
+        outer = {noun: list(names) for noun, names in self._shared.items()}
+        for name in shared_first(options):
+            option = options[name]
             if name not in given and option.default is REQUIRED:
                 self.report(f"{prefix}{name}", f"is missing; allowed: {describe(option.annotation)}.")
                 continue
@@ -104,11 +114,12 @@ class Checker:
                 resolved[name] = None
             else:
                 resolved[name] = self.value(option.annotation, value, f"{prefix}{name}")
-        return resolved
+        self._shared = outer
+        return {name: resolved[name] for name in options if name in resolved}
 
     def _unnamed(self, option: Option, key: str) -> bool:
         """Report options without a name, if they stand for a component that is a plain value by default."""
-        noun = _noun_of(option.annotation)
+        noun = noun_of(option.annotation)
         if noun is None or option.default is REQUIRED:
             return False
         known = ", ".join(registry_of(noun).names())
@@ -123,6 +134,8 @@ class Checker:
         """``value`` as plain data, defaults inside it filled in; None and a problem if it does not fit."""
         component = component_of(annotation)
         if component is not None:
+            if component.default is not None and isinstance(value, Mapping) and "name" not in value:
+                value = {"name": component.default, **value}
             return self.component(component.noun, value, key)
         if contains_component(annotation):
             return self._structure(annotation, value, key)
@@ -147,10 +160,10 @@ class Checker:
         origin = get_origin(annotation)
         if origin is Annotated:
             return self.value(parts[0], value, key)
-        if origin is list and isinstance(value, list | tuple):
+        if origin in LISTS and isinstance(value, list | tuple):
             return [self.value(parts[0], item, f"{key}[{index}]") for index, item in enumerate(value)]
-        if origin is dict and isinstance(value, Mapping):
-            return {name: self.value(parts[1], item, f"{key}.{name}") for name, item in value.items()}
+        if origin in MAPPINGS and isinstance(value, Mapping):
+            return {name: self._named_item(parts[1], name, item, key) for name, item in value.items()}
         if origin in (Union, types.UnionType):
             plain = [part for part in parts if not contains_component(part)]
             for part in plain:
@@ -158,18 +171,35 @@ class Checker:
                 resolved = quiet.value(part, value, key)
                 if not quiet.problems:
                     return resolved
-            fitting = [part for part in parts if part not in plain and _shape_fits(part, value)]
+            fitting = [part for part in parts if part not in plain and shape_fits(part, value)]
             if fitting:
-                return self.value(fitting[0], value, key)
+                named = isinstance(value, Mapping) and "name" in value
+                best = next(
+                    (part for part in fitting if named == (component_of(part) is not None)), fitting[0]
+                )
+                return self.value(best, value, key)
         self.report(key, f"found {found(value)}, allowed: {describe(annotation)}.")
         return None
+
+    def _named_item(self, annotation: Any, name: Any, value: Any, key: str) -> Any:
+        """An item of a mapping; from here on its name stands for it, if it is shared."""
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            self.report(
+                f"{key}.{name}", f"found {found(name)}, allowed: a name of letters, digits, '_' and '-'."
+            )
+        resolved = self.value(annotation, value, f"{key}.{name}")
+        component = component_of(annotation)
+        if component is not None and component.shared:
+            self._shared.setdefault(component.noun, []).append(str(name))
+        return resolved
 
     def component(self, noun: str, value: Any, key: str, common: Mapping[str, Option] | None = None) -> Any:
         """A component as ``{name: ..., option: ...}`` with every option, or its shorthand as it was given.
 
         Args:
             noun: which registry.
-            value: a name, a mapping with ``name``, a shorthand of the noun, or, from Python, the object.
+            value: a name, a mapping with ``name``, a shorthand of the noun, or, from Python, the object. A name
+                alone that a shared component was given is kept, and stands for that component.
             key: dotted key.
             common: options of the noun that the framework reads itself, whatever the component.
         """
@@ -183,15 +213,25 @@ class Checker:
             return list(value) if isinstance(value, tuple) else value
         registry = registry_of(noun)
         name = value.get("name")
+        shared = self._shared.get(noun, [])
+        if name in shared and len(value) == 1:
+            return name
         known = ", ".join(registry.names())
+        if name in shared and name not in registry:
+            self.report(
+                key,
+                f"{name!r} is a name given here to one {noun}; its options stand where it was given, not again.",
+            )
+            return None
         if name is None:
             self.report(f"{key}.name", f"is missing; allowed: {known}.")
             return None
         if name not in registry:
             self.report(
                 f"{key}.name",
-                f"there is no {noun} called {name!r}; known: {known}.",
-                nearest(str(name), registry.names()),
+                f"there is no {noun} called {name!r}; known: {known}"
+                + (f"; given a name here: {', '.join(shared)}." if shared else "."),
+                nearest(str(name), [*shared, *registry.names()]),
             )
             return None
         called = f"{noun} {name!r}"
@@ -224,19 +264,9 @@ class Checker:
         return dict.fromkeys(wrong)
 
 
-def _noun_of(annotation: Any) -> str | None:
-    """The noun whose component can stand for ``annotation`` itself or for one of its alternatives."""
-    component = component_of(annotation)
-    if component is not None:
-        return component.noun
-    if get_origin(annotation) not in (Annotated, Union, types.UnionType):
-        return None
-    return next((noun for part in get_args(annotation) if (noun := _noun_of(part))), None)
-
-
 def _named(option: Option, value: Any) -> Any:
     """Options that were given without a name are those of the component that is the default."""
-    noun = _noun_of(option.annotation)
+    noun = noun_of(option.annotation)
     if noun is None or not isinstance(value, Mapping) or "name" in value:
         return value
     if isinstance(option.default, Mapping):
@@ -247,10 +277,3 @@ def _named(option: Option, value: Any) -> Any:
 
 def _without(mapping: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in mapping.items() if name not in names}
-
-
-def _shape_fits(annotation: Any, value: Any) -> bool:
-    origin = get_origin(annotation)
-    if origin is list:
-        return isinstance(value, list | tuple)
-    return not isinstance(value, list | tuple) or component_of(annotation) is not None

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from lifelong_kd.core.errors import BadCall, nearest
 
-__all__ = ["Component", "Entry", "Registry", "registries"]
+__all__ = ["Component", "Entry", "Registry", "first_sentence", "registries"]
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
@@ -31,10 +31,19 @@ class Component:
     """Marks a parameter whose value is itself a component: ``Annotated[object, Component("schedule")]``.
 
     The configuration then accepts a name, ``{name: ..., options}`` or a shorthand that the noun's own
-    ``as_<noun>`` understands (a number for a schedule), validates it and builds it.
+    ``as_<noun>`` understands (a number for a schedule), validates it and builds it. A list, or a mapping from
+    names, of components is ``list[Annotated[object, Component("phase")]]`` or ``dict[str, Annotated[...]]``.
+
+    Args:
+        noun: which registry.
+        default: the component that options without a name belong to.
+        shared: in a mapping from names: each component can be referred to by its name from the other options
+            of the same owner, wherever a component of this noun can stand, and is one object then.
     """
 
     noun: str
+    default: str | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,13 +68,25 @@ class Entry:
     def summary(self) -> str:
         """The first sentence of the component's docstring, read without importing its module."""
         if callable(self.target):
-            return _first_line(inspect.getdoc(self.target))
+            return first_sentence(inspect.getdoc(self.target))
         module, _, attribute = self.target.partition(":")
-        return _first_line(_docstring_from_source(module, attribute))
+        return first_sentence(_docstring_from_source(module, attribute))
 
 
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]
+def first_sentence(text: str | None) -> str:
+    """The lines of a docstring up to the first that ends a sentence or a paragraph, as one.
+
+    >>> first_sentence("A sentence over\\ntwo lines.\\nAnother.")
+    'A sentence over two lines.'
+    """
+    lines: list[str] = []
+    for line in (text or "").strip().splitlines():
+        if not line.strip():
+            break
+        lines.append(line.strip())
+        if lines[-1].endswith((".", ":")):
+            break
+    return " ".join(lines)
 
 
 def _docstring_from_source(module: str, attribute: str) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from lifelong_kd.config.load import load_config
 from lifelong_kd.config.sections import EvaluationSection, TrainingSection
 from lifelong_kd.core.errors import BadCall, ConfigError
+from lifelong_kd.model import heads
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 
 Write = Callable[..., Path]
@@ -95,7 +96,7 @@ def test_all_problems_at_once_with_place_and_nearest_name(write: Write) -> None:
         " training, evaluation, tracking, imports. Did you mean 'seed'?",
         f"{path}:2: stream.scenario: found 'clas', allowed: class, task or domain. Did you mean 'class'?",
         f"{path}:2: stream.validation: found 1, allowed: a number (at least 0, below 1).",
-        f"{path}:3: model.head.name: there is no head called 'liner'; known: cosine, linear, multihead."
+        f"{path}:3: model.head.name: there is no head called 'liner'; known: {', '.join(heads.names())}."
         " Did you mean 'linear'?",
         "command line: model.width: found 2.5, allowed: a whole number.",
         f"{path}:6: strategy.temprature: unknown key of strategy 'toy', found 3; allowed keys: temperature, weight,"
