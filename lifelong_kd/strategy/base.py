@@ -152,13 +152,14 @@ class Strategy:
                 )
             if self.task_loss.over == "new" and self.task_loss.kind != "bce":
                 raise BadCall(
-                    f"{self.task_loss.kind} over 'new' classes cannot score exemplars of old classes; use 'seen' or 'all'"
+                    f"{self.task_loss.kind} over 'new' classes cannot score exemplars of old classes;"
+                    " use 'seen' or 'all'"
                 )
         for correction in self.corrections:
             if correction.needs_memory and self.memory is None:
                 raise BadCall(f"{type(correction).__name__} needs a memory of exemplars")
             if correction.needs_held and not self.held.share:
-                raise BadCall(f"{type(correction).__name__} is fitted on samples kept out of training: give held, as 0.1")
+                raise BadCall(f"{type(correction).__name__} is fitted on samples kept out of training: give 'held'")
 
     def check_stream(self, tasks: Sequence[Sequence[int]]) -> None:
         """Refuse a stream that the strategy would fail on half-way, such as one with more tasks than weights.

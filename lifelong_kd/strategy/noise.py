@@ -16,7 +16,8 @@ __all__ = ["GradientNoise"]
 class GradientNoise:
     """Gaussian noise of variance ``eta / (1 + step)^gamma`` on every gradient.
 
-    Neelakantan et al. 2015, "Adding gradient noise improves learning for very deep networks", arXiv 1511.06807. EEIL (Castro et al. 2018, arXiv 1807.09536, section 4) trains with eta = 0.3 and gamma = 0.55.
+    Paper: Neelakantan et al. 2015, "Adding gradient noise improves learning for very deep networks", arXiv 1511.06807.
+    EEIL (Castro et al. 2018, arXiv 1807.09536, section 4) trains with eta = 0.3 and gamma = 0.55.
 
     Args:
         eta: variance before the first step, at least 0.

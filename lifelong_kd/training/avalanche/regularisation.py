@@ -47,7 +47,8 @@ def ewc(
 def synaptic_intelligence(*, si_lambda: float | list[float] = 1.0, eps: float = 1e-7) -> AvalancheStrategy:
     """Synaptic intelligence (Zenke, Poole and Ganguli 2017).
 
-    Avalanche 0.6.0 forgets to copy the weights before a step, so that on the CPU its penalty stays 0; here it is copied.
+    Avalanche 0.6.0 does not copy the weights before a step, so that on the CPU its penalty stays 0; here they are
+    copied.
 
     Args:
         si_lambda: weight of the penalty, or one a task. Avalanche has no default; 1 is ours.
