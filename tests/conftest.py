@@ -42,3 +42,20 @@ def quiet_wandb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+# Whose tests may run side by side, one by one; those of any other file stay together, in order.
+SPREAD = (
+    "conformance",
+    "test_switching_off",
+    "test_peers_defects",
+    "test_digits_presets",
+    "test_cifar100_presets",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``-n``, spread the long tables of independent cases over the processes."""
+    for item in items:
+        if not any(part in item.nodeid for part in SPREAD):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

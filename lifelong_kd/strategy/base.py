@@ -159,7 +159,9 @@ class Strategy:
             if correction.needs_memory and self.memory is None:
                 raise BadCall(f"{type(correction).__name__} needs a memory of exemplars")
             if correction.needs_held and not self.held.share:
-                raise BadCall(f"{type(correction).__name__} is fitted on samples kept out of training: give 'held'")
+                raise BadCall(
+                    f"{type(correction).__name__} is fitted on samples kept out of training: give 'held'"
+                )
 
     def check_stream(self, tasks: Sequence[Sequence[int]]) -> None:
         """Refuse a stream that the strategy would fail on half-way, such as one with more tasks than weights.

@@ -199,7 +199,9 @@ class Distill(Term):
         width, known = min(student.shape[1], teacher.shape[1]), self._teacher.columns
 
         def taught(classes: tuple[int, ...]) -> tuple[int, ...]:
-            return tuple(column for column in classes if column < width and (known is None or column in known))
+            return tuple(
+                column for column in classes if column < width and (known is None or column in known)
+            )
 
         if self.over == "padded" and task.scenario != "task":
             old = taught(task.old)

@@ -4,21 +4,54 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
+
+from lifelong_kd.correction import registry as corrections
 from lifelong_kd.knowledge import registry as knowledges
 from lifelong_kd.memory import registry as memories
 from lifelong_kd.model import heads
 from lifelong_kd.model import registry as models
+from lifelong_kd.model.build import build_network
+from lifelong_kd.model.network import Network
+from lifelong_kd.phase import registry as phases
 from lifelong_kd.schedule import registry as schedules
 from lifelong_kd.strategy import registry as strategies
+from lifelong_kd.strategy.terms import registry as terms
+from lifelong_kd.stream import pools, transforms
 from lifelong_kd.stream import registry as streams
-from lifelong_kd.stream import transforms
+from lifelong_kd.stream.pool_patches import PatchesPool
 from lifelong_kd.teacher import registry as teachers
+from lifelong_kd.teacher.ema import Ema
+from lifelong_kd.teacher.expert import Expert
+from lifelong_kd.teacher.snapshot import Snapshot
 from lifelong_kd.tracking import registry as trackers
 from lifelong_kd.training import optimizers
 
 Case = dict[str, Any]
 
-KNOWLEDGE: dict[str, Case] = {"kd": {"temperature": 2.0}, "bce": {}, "mse": {}}
+KNOWLEDGE: dict[str, Case] = {
+    "afc": {},
+    "attention": {"power": 2.0},
+    "bce": {},
+    "ce": {"temperature": 2.0},
+    "correlation": {"gamma": 0.4, "order": 2},
+    "cosine": {},
+    "dist": {"temperature": 1.0, "beta": 1.0, "gamma": 1.0},
+    "dkd": {"temperature": 4.0, "alpha": 1.0, "beta": 8.0},
+    "feature_l2": {"squared": True},
+    "gradcam": {"stages": "last"},
+    "hint": {"projector": "auto", "projector_lr": 0.01},
+    "kd": {"temperature": 2.0},
+    "l1": {},
+    "lwf_original": {"temperature": 2.0},
+    "mse": {},
+    "pod": {"pool": "spatial"},
+    "probability_l2": {"temperature": 1.0},
+    "rkd_angle": {},
+    "rkd_distance": {},
+    "similarity": {},
+    "zscore": {"temperature": 2.0, "intra": 1.0},
+}
 
 SCHEDULE: dict[str, Case] = {
     "complement": {"of": 0.25},
@@ -28,11 +61,14 @@ SCHEDULE: dict[str, Case] = {
     "inverse_task": {},
     "linear": {"of": 2.0, "stop": 3.0, "share": 0.7},
     "old_all": {"scale": 1.0},
+    "per_old_class": {"of": 2.0},
     "per_task": {"weights": [0.0, 1.0, 2.0, 3.0, 4.0]},
     "power_ratio": {"scale": 5.0},
+    "product": {"of": 2.0, "by": [0.0, 1.0, 2.0, 3.0, 4.0]},
     "sample_share": {},
     "sqrt_all_new": {"scale": 3.0},
     "sqrt_old_new": {"scale": 5.0},
+    "sum": {"of": 2.0, "by": [0.0, 1.0, 2.0, 3.0, 4.0]},
     "task_ratio": {},
     "warmup": {"of": 2.0, "share": 0.2},
 }
@@ -47,29 +83,104 @@ MEMORY: dict[str, tuple[Case, int]] = {
     "reservoir": ({"capacity": 30}, 30),
 }
 
-TEACHER: dict[str, Case] = {"snapshot": {}, "stored": {}}
+# Options made anew each time, since a teacher that is a member belongs to one other teacher only.
+TEACHER: dict[str, Callable[[], Case]] = {
+    "all_snapshots": dict,
+    "choice": lambda: {"teachers": [Ema(update_probability=0.5), Ema(decay=0.9)]},
+    "concatenation": lambda: {"old": Snapshot(), "new": Expert(), "center": True},
+    "ema": lambda: {"decay": 0.9, "update_probability": 0.7},
+    "ensemble": lambda: {"teachers": [Snapshot(), Ema(bn="adapt")]},
+    "expert": dict,
+    "external": lambda: {"module": elsewhere(), "class_map": {0: 3, 2: 0}},
+    "snapshot": dict,
+    "stored": dict,
+}
+
+# Their samples have the shape (3, 8, 8).
+POOL: dict[str, Case] = {"noise": {}, "patches": {"patch": 2}}
+POOL_ELSEWHERE = dict.fromkeys(("dataset", "files"), "tests/stream/test_pools.py: on made files")
+
+# Each with the tests that look at it; tests/strategy/test_compose.py names them in YAML.
+TERM = {
+    "distill": "tests/strategy/test_terms.py",
+    "margin_ranking": "tests/strategy/test_lucir.py",
+    "rehearse": "tests/strategy/test_terms.py",
+}
+
+# The value of "teacher" is the name of one.
+PHASE: dict[str, Case] = {
+    "balanced_fine_tuning": {"epochs": 2, "lr": 0.01, "temperature": 2.0},
+    "consolidation": {"epochs": 2},
+    "expert": {"teacher": "expert", "epochs": 2},
+    "freeze": {},
+    "fresh_start": {},
+    "imprint": {},
+    "warm_up": {"epochs": 2},
+}
+CORRECTION: dict[str, Case] = {
+    "averaged_weights": {"teacher": "ema"},
+    "bias_layers": {"epochs": 5},
+    "il2m": {},
+    "nearest_mean": {},
+    "prototype_drift": {},
+    "weight_alignment": {},
+}
 
 # Options, the scenarios it is checked in. HOW says more where a strategy needs another head or model.
 STRATEGY: dict[str, tuple[Case, tuple[str, ...]]] = {
+    "afc": ({"memory": 24, "fine_tuning_epochs": 1}, ("class", "task", "domain")),
+    "ancl": ({}, ("class", "task", "domain")),
+    "bic": ({"memory": 24, "epochs": 5}, ("class", "task", "domain")),
+    "ccil": ({"memory": 24, "self_distillation": 1, "self_epochs": 1}, ("class", "task", "domain")),
+    "cls_er": ({"memory": 40}, ("class", "task", "domain")),
+    "compose": ({"noise": 0.1}, ("class", "task", "domain")),
     "der": ({"memory": 40}, ("class", "task", "domain")),
     "derpp": ({"memory": 40}, ("class", "task", "domain")),
+    "dmc": ({"pool": PatchesPool(patch=2)}, ("class", "task")),
+    "ebll": ({"encoder_epochs": 2}, ("class", "task", "domain")),
+    "eeil": ({"memory": 24, "balanced_epochs": 1, "balanced_lr": 0.01}, ("class", "task", "domain")),
     "fdr": ({"memory": 40}, ("class", "task", "domain")),
+    "foster": ({"memory": 24}, ("class", "task", "domain")),
+    "gd": ({"memory": 24, "pool": PatchesPool(patch=2), "balanced_epochs": 1}, ("class", "task")),
     "icarl": ({"memory": 24}, ("class", "task", "domain")),
+    "il2m": ({"memory": 24}, ("class", "task", "domain")),
     "joint": ({}, ("class", "task", "domain")),
+    "lfl": ({}, ("class", "task", "domain")),
+    "lkd": ({"on": "lwf"}, ("class", "task", "domain")),
+    "lucir": ({"memory": 24, "fine_tuning_epochs": 1}, ("class", "task", "domain")),
     "lwf": ({}, ("class", "task", "domain")),
+    "lwf_mc": ({}, ("class", "task", "domain")),
+    "lwm": ({}, ("class", "task", "domain")),
+    "mkd": ({"memory": 40}, ("class", "task", "domain")),
     "naive": ({}, ("class", "task", "domain")),
+    "pass": ({}, ("class",)),
+    "podnet": ({"memory": 24, "fine_tuning_epochs": 1}, ("class", "task", "domain")),
     "replay": ({"memory": 40}, ("class", "task", "domain")),
     "ser": ({"memory": 40}, ("class", "task", "domain")),
+    "ta": ({"warm_up": 1}, ("class", "task", "domain")),
+    "wa": ({"memory": 24}, ("class", "task", "domain")),
+    "xder": ({"memory": 24}, ("class", "task")),
+    "ss_il": ({"memory": 24, "memory_batch": 8}, ("class", "task", "domain")),
 }
 
 # Further arguments of check_strategy: the head or backbone that a strategy is made for.
 CONV = ("cnn", {"width": 4, "stages": 2})
-HOW: dict[str, Case] = {}
+HOW: dict[str, Case] = {
+    "afc": {"head": "lsc", "model": CONV},
+    "lucir": {"head": "cosine"},
+    "lwm": {"model": CONV},
+    "podnet": {"head": "lsc", "model": CONV},
+}
 
 # These learn from their memory or an average of themselves from the first step on.
-ONLINE = {"cls_er", "der", "derpp", "mkd", "replay", "ser", "xder"}
+ONLINE = {"cls_er", "der", "derpp", "mkd", "pass", "replay", "ser", "xder"}
 
-HEAD: dict[str, Case] = {"linear": {"grow": True}, "multihead": {}, "cosine": {"grow": True}}
+HEAD: dict[str, Case] = {
+    "cosine": {"grow": True},
+    "linear": {"grow": True},
+    "lsc": {"grow": True, "proxies": 3},
+    "multihead": {},
+}
 
 # Options and the shape of a sample.
 MODEL: dict[str, tuple[Case, tuple[int, ...]]] = {
@@ -114,19 +225,30 @@ TRACKER: dict[str, Case] = {"console": {"mode": "plain"}, "jsonl": {}, "wandb": 
 OPTIMIZER: dict[str, Case] = {"adam": {}, "adamw": {}, "sgd": {"lr": 0.1, "momentum": 0.9}}
 
 COVERED: dict[str, tuple[Any, set[str]]] = {
+    "correction": (corrections, set(CORRECTION)),
     "head": (heads, set(HEAD)),
     "knowledge": (knowledges, set(KNOWLEDGE)),
     "memory": (memories, set(MEMORY)),
     "model": (models, {*MODEL, *MODEL_ELSEWHERE}),
     "optimizer": (optimizers, set(OPTIMIZER)),
+    "pool": (pools, {*POOL, *POOL_ELSEWHERE}),
+    "phase": (phases, set(PHASE)),
     "schedule": (schedules, set(SCHEDULE)),
     "stream": (streams, {*STREAM, *STREAM_ELSEWHERE}),
     "teacher": (teachers, set(TEACHER)),
+    "term": (terms, set(TERM)),
     "tracker": (trackers, set(TRACKER)),
     "transform": (transforms, set(TRANSFORM)),
     # Avalanche's own are checked in tests/training/test_avalanche_strategies.py, one by one.
     "strategy": (strategies, {*STRATEGY, *(n for n in strategies.names() if n.startswith("avalanche/"))}),
 }
+
+
+def elsewhere() -> Network:
+    """A network of another architecture than the student's, with classes of its own."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        return build_network((1, 8, 8), 5, model=("cnn", {"width": 3, "stages": 2}))
 
 
 def strategy_makers() -> list[tuple[str, str, Callable[[], Any], Case]]:

@@ -12,9 +12,12 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.model.build import build_network
 from lifelong_kd.stream.build import build_stream
 from lifelong_kd.testing import (
+    check_correction,
     check_knowledge,
     check_memory,
     check_model,
+    check_phase,
+    check_pool,
     check_schedule,
     check_strategy,
     check_stream,
@@ -58,7 +61,37 @@ def test_memory(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(table.TEACHER))
 def test_teacher(name: str) -> None:
-    check_teacher(table.teachers.get(name)(**table.TEACHER[name]))
+    check_teacher(lambda: table.teachers.get(name)(**table.TEACHER[name]()))
+
+
+@pytest.mark.parametrize("name", sorted(table.POOL))
+def test_pool(name: str) -> None:
+    check_pool(partial(table.pools.get(name), **table.POOL[name]))
+
+
+def made(registry: Any, name: str, options: dict[str, Any]) -> Any:
+    """A fresh component; the teacher among its options is made first."""
+    found = dict(options)
+    if "teacher" in found:
+        found["teacher"] = table.teachers.get(found["teacher"])()
+    return registry.get(name)(**found)
+
+
+@pytest.mark.parametrize("scenario", ["class", "task", "domain"])
+@pytest.mark.parametrize("name", sorted(table.PHASE))
+def test_phase(name: str, scenario: Any) -> None:
+    if name == "imprint" and scenario == "task":
+        pytest.skip("the heads of a multi-head network have no rows that could be imprinted")
+    make = partial(made, table.phases, name, table.PHASE[name])
+    # The longer check once: what a phase trains on does not depend on the scenario.
+    check_phase(make, scenario=scenario, strategy=scenario == "class")
+
+
+@pytest.mark.parametrize("scenario", ["class", "task", "domain"])
+@pytest.mark.parametrize("name", sorted(table.CORRECTION))
+def test_correction(name: str, scenario: Any) -> None:
+    make = partial(made, table.corrections, name, table.CORRECTION[name])
+    check_correction(make, scenario=scenario, strategy=scenario == "class")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": [f"class{k:02d}" for k in range(100)]}))
     with pytest.MonkeyPatch.context() as patch:
         # Our own files have other checksums than the real ones.
-        patch.setattr("torchvision.datasets.cifar.check_integrity", lambda path, md5=None: Path(path).is_file())
+        patch.setattr(
+            "torchvision.datasets.cifar.check_integrity", lambda path, md5=None: Path(path).is_file()
+        )
         yield place
 
 
@@ -38,7 +40,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_it_runs(preset: Path, root: Path, tmp_path: Path) -> None:
     overrides = [*QUIET, *SHORT, f"stream.root={root}"]
     strategy = load_config(preset, overrides).settings["strategy"]
-    overrides += [f"strategy.{name}=1" for name, value in strategy.items() if name.endswith("epochs") and value]
+    overrides += [
+        f"strategy.{name}=1" for name, value in strategy.items() if name.endswith("epochs") and value
+    ]
     experiment = build(load_config(preset, overrides))
     results = experiment.run(tmp_path / "run")
     tasks = len(experiment.stream.tasks)

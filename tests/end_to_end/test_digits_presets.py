@@ -17,7 +17,9 @@ PRESETS = Path(__file__).parents[2] / "configs" / "split_digits"
 QUIET = ["tracking.wandb.mode=disabled", "tracking.console=off", "seed=0"]
 MARGIN = 0.02
 OURS = sorted(
-    entry.name for entry in registry if entry.owner == "lifelong_kd" and not entry.name.startswith("avalanche/")
+    entry.name
+    for entry in registry
+    if entry.owner == "lifelong_kd" and not entry.name.startswith("avalanche/")
 )
 
 

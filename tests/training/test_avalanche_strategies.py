@@ -280,4 +280,3 @@ def test_synaptic_intelligence_measures_a_path(tmp_path: Path) -> None:
     tried.run(tmp_path / "run")
     (plugin,) = [found for found in tried.engine.plugins if isinstance(found, SynapticIntelligencePlugin)]
     assert sum(float(importance.data.abs().sum()) for importance in plugin.ewc_data[1].values()) > 0
-

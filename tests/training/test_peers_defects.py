@@ -103,7 +103,9 @@ def test_a_frozen_teacher_sees_the_very_view_that_its_student_sees(
         assert self.module is not None
         modes = [part.training for part in self.module.modules()]
         said = ask(self, batch, *args)
-        asked.append((batch, any(modes) and not self.adapts, said.logits.requires_grad and not args[0].gradients))
+        asked.append(
+            (batch, any(modes) and not self.adapts, said.logits.requires_grad and not args[0].gradients)
+        )
         return said
 
     seen: list[Tensor] = []
