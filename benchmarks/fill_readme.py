@@ -1,4 +1,4 @@
-"""Put the tables that the benchmarks wrote into the README.
+"""Put the tables that the benchmarks wrote into the README and into RESULTS.md.
 
 python benchmarks/fill_readme.py
 """
@@ -6,28 +6,51 @@ python benchmarks/fill_readme.py
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TABLES = {
-    "split_digits": HERE / "reproductions" / "results" / "split_digits.md",
-    "split_mnist": HERE / "reproductions" / "results" / "split_mnist.md",
-    "speed": HERE / "speed" / "results" / "split_mnist.md",
+TABLES = HERE / "reproductions" / "results"
+PLACES: dict[Path, dict[str, Path]] = {
+    HERE.parent / "README.md": {
+        "split_digits": TABLES / "split_digits.md",
+        "split_mnist": TABLES / "split_mnist.md",
+        "speed": HERE / "speed" / "results" / "split_mnist.md",
+    },
+    HERE / "RESULTS.md": {
+        "three_scenarios": TABLES / "three_scenarios.md",
+        "dark_experience": TABLES / "dark_experience.md",
+        "image_folder": TABLES / "image_folder.md",
+        "split_digits": TABLES / "split_digits.md",
+    },
 }
+"""For each page the tables that it shows, by the name of their mark."""
+
+
+def filled(text: str, tables: Mapping[str, Path]) -> str:
+    """``text`` with each table between its marks; a table that was not written yet leaves its place as it is.
+
+    Raises:
+        SystemExit: for a table that does not have exactly one place.
+    """
+    for name, file in tables.items():
+        mark = rf"(<!-- results: {name} -->\n).*?(<!-- end of results -->)"
+        count = len(re.findall(mark, text, flags=re.DOTALL))
+        if count != 1:
+            raise SystemExit(f"there are {count} places for the table {name!r}")
+        if not file.exists():
+            print(f"{name}: {file} is not there yet")
+            continue
+        table = file.read_text(encoding="utf-8").strip()
+        text = re.sub(
+            mark, lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text, flags=re.DOTALL
+        )
+    return text
 
 
 def main() -> None:
-    readme = HERE.parent / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    for name, file in TABLES.items():
-        table = file.read_text(encoding="utf-8").strip()
-        mark = rf"(<!-- results: {name} -->\n).*?(<!-- end of results -->)"
-        text, count = re.subn(
-            mark, lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text, flags=re.DOTALL
-        )
-        if count != 1:
-            raise SystemExit(f"the README has {count} places for the table {name!r}")
-    readme.write_text(text, encoding="utf-8")
+    for page, tables in PLACES.items():
+        page.write_text(filled(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
 
 
 if __name__ == "__main__":

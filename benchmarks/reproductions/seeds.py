@@ -12,18 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
-from lifelong_kd.comparison.statistics import t_interval
-from lifelong_kd.config.build import build
-from lifelong_kd.config.load import load_config
+from one_run import ROOT, load, run
 
-ROOT = Path(__file__).parents[2]
+from lifelong_kd.comparison.statistics import t_interval
+
 OUT = Path(__file__).parent / "results"
-QUIET = ["tracking.wandb.mode=disabled", "tracking.console=off"]
 
 
 def measured(config: Path, seeds: int, overrides: list[str]) -> dict[str, list[float]]:
@@ -35,9 +32,7 @@ def measured(config: Path, seeds: int, overrides: list[str]) -> dict[str, list[f
         "seconds": [],
     }
     for seed in range(seeds):
-        experiment = build(load_config(config, [*QUIET, *overrides, f"seed={seed}"]))
-        with tempfile.TemporaryDirectory() as folder:
-            results: Any = experiment.run(Path(folder) / "run")
+        results = run(load(config, [*overrides, f"seed={seed}"]))
         scores["average_accuracy"].append(results["average_accuracy"])
         scores["forgetting"].append(results["forgetting"])
         scores["task_reading"].append(results["readings"]["task"]["average_accuracy"])
