@@ -303,15 +303,21 @@ def list_components(noun: str | None, imports: tuple[Path, ...]) -> None:
 @click.argument("name", required=False)
 @_imports
 def show(noun: str, name: str | None, imports: tuple[Path, ...]) -> None:
-    """Show one component: idea, formula, paper, what it needs, its parts, every option, an example to run."""
-    from lifelong_kd.catalogue import page, which_page
+    """Show one component: idea, formula, paper, what it needs, its parts, every option, an example to run.
+
+    The other keys of a configuration are shown by: training, evaluation, tracking, configuration
+    """
+    from lifelong_kd.catalogue import KEYS, keys_page, page, which_page
 
     _import(imports)
-    if name is None:
+    if name is None and noun not in KEYS:
         raise BadCall(which_page(noun))
     terminal = sys.stdout.isatty()
     width = min(shutil.get_terminal_size().columns, 110) if terminal else WIDTH
-    click.echo(page(noun, name, width=width, bold=terminal and "NO_COLOR" not in os.environ))
+    bold = terminal and "NO_COLOR" not in os.environ
+    click.echo(
+        keys_page(noun, width=width, bold=bold) if name is None else page(noun, name, width=width, bold=bold)
+    )
 
 
 def _import(imports: tuple[Path, ...]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from lifelong_kd.config.nouns import NOUNS, registry_of
 from lifelong_kd.core.errors import nearest
 
-__all__ = ["listing", "page", "which_page"]
+__all__ = ["KEYS", "keys_page", "listing", "page", "which_page"]
+
+KEYS = ("configuration", "training", "evaluation", "tracking")
+"""Parts of a configuration that are no components and have a page of their own."""
 
 
 def listing(noun: str | None) -> str:
@@ -40,6 +43,13 @@ def page(noun: str, name: str, *, width: int = 100, bold: bool = False) -> str:
     return written(noun, entry, width=width, bold=bold)
 
 
+def keys_page(name: str, *, width: int = 100, bold: bool = False) -> str:
+    """The keys of a part of the configuration that is no component, one of ``KEYS``, with meanings and defaults."""
+    from lifelong_kd.catalogue.keys import written_keys
+
+    return written_keys(name, width=width, bold=bold)
+
+
 def which_page(word: str) -> str:
     """What to call instead of ``show`` with one word.
 
@@ -51,7 +61,7 @@ def which_page(word: str) -> str:
         return "`show` takes a noun and a name: " + " or ".join(f"lifelong-kd show {n} {word}" for n in nouns)
     if word in NOUNS:
         return f"`show` takes a noun and a name; `lifelong-kd list {word}` has the names"
-    names = [name for noun in NOUNS for name in registry_of(noun).names()]
+    names = [*KEYS, *(name for noun in NOUNS for name in registry_of(noun).names())]
     hint = nearest(word, names)
     suggestion = f" Did you mean {hint!r}?" if hint else ""
     return (

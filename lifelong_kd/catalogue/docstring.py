@@ -14,7 +14,7 @@ from lifelong_kd.config.signature import documented
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.registry import first_sentence
 
-__all__ = ["Doc", "links", "read"]
+__all__ = ["Doc", "links", "plain", "read"]
 
 _SECTION = re.compile(r"^(Returns|Raises|Example|Configuration):$")
 _ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?(\w+)`")
@@ -79,14 +79,14 @@ def _parsed(factory: Callable[..., Any]) -> Doc:
     first = blocks.pop(0)[1] if blocks else ""
     summary = first_sentence(first)
     rest = " ".join(first.split())[len(summary) :].strip()
-    doc = Doc(_plain(summary), arguments={name: _plain(said) for name, said in arguments.items()})
+    doc = Doc(plain(summary), arguments={name: plain(said) for name, said in arguments.items()})
     if rest:
         blocks.insert(0, ("", rest))
     for section, block in blocks:
         if section == "Raises":
             doc.raises += _items(block)
         elif section == "Returns":
-            doc.returns = _plain(" ".join(block.split()))
+            doc.returns = plain(" ".join(block.split()))
         elif section == "Configuration":
             doc.settings = _yaml(block)
         elif section:
@@ -104,18 +104,18 @@ def _parsed(factory: Callable[..., Any]) -> Doc:
 def _paragraph(doc: Doc, block: str) -> None:
     label = _LABEL.match(block)
     if label:
-        said = _plain(block[label.end() :])
+        said = plain(block[label.end() :])
         (doc.papers if label[1] == "Paper" else doc.needs).append(said)
         return
     formula = _FORMULA.match(block) if not doc.formula else None
     if formula and re.search(r"[=|<>*+]", formula[1]):
         rest = block[formula.end() :]
-        doc.formula = [" ".join(formula[1].split()), *([_plain(rest)] if rest.strip() else [])]
+        doc.formula = [" ".join(formula[1].split()), *([plain(rest)] if rest.strip() else [])]
         return
     if not doc.formula and not doc.paragraphs and _INSIDE.search(block):
-        doc.formula = [" ".join(_plain(block).split())]
+        doc.formula = [" ".join(plain(block).split())]
         return
-    doc.paragraphs.append(_plain(block))
+    doc.paragraphs.append(plain(block))
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
@@ -150,13 +150,13 @@ def _yaml(text: str) -> dict[str, Any] | None:
 
 def _items(block: str) -> list[str]:
     """Entries such as ``BadCall: if ...`` whose further lines are indented."""
-    return [_plain(" ".join(item.split())) for item in re.split(r"\n(?! )", block) if item.strip()]
+    return [plain(" ".join(item.split())) for item in re.split(r"\n(?! )", block) if item.strip()]
 
 
 def _references(text: str) -> list[str]:
     """What stands in parentheses and names a year or a number of arXiv."""
     found = (" ".join(part.split()) for part in _REFERENCE.findall(text))
-    return _each_once([_plain(part) for part in found])
+    return _each_once([plain(part) for part in found])
 
 
 def _each_once(references: list[str]) -> list[str]:
@@ -170,7 +170,7 @@ def _each_once(references: list[str]) -> list[str]:
     return list(dict.fromkeys(longest.values()))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without the marks of the documentation's own language."""
     return _ROLE.sub(r"`\1`", text).replace("``", "`").strip()
 

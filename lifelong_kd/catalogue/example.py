@@ -50,7 +50,7 @@ def example(
     if noun == "strategy" and (preset := _preset(name)) is not None:
         lines = preset.read_text(encoding="utf-8").splitlines()
         command = bool(lines) and lines[0].startswith("# lifelong-kd run")
-        return Example("\n".join(lines[command:]), os.path.relpath(preset), True)
+        return Example("\n".join(lines[command:]), _from_here(preset), True)
     given = [doc.settings] if doc.settings is not None else []
     tried = [*given, *made_up(noun, name, factory, options)]
     verdicts = [_verdict(settings) for settings in tried]
@@ -74,6 +74,12 @@ def _verdict(settings: Mapping[str, Any]) -> str:
     except BadCall:
         return "refused"
     return "runs"
+
+
+def _from_here(path: Path) -> str:
+    """Relative to the working directory for what is below it, else absolute."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith(os.pardir) else relative
 
 
 @lru_cache(maxsize=1)

@@ -16,8 +16,23 @@ __all__ = ["made_up", "required"]
 Settings = dict[str, Any]
 
 _BY_TYPE: dict[Any, Any] = {int: 1, float: 1.0, bool: True, str: "path/to/your_own"}
-_BY_NAME: Settings = {"total": 200, "capacity": 200, "per_class": 20, "stream": "split_fashion_mnist"}
+_BY_NAME: Settings = {
+    "total": 200,
+    "capacity": 200,
+    "per_class": 20,
+    "stream": "split_cifar10",
+    "architecture": "resnet18",
+    "weights": [1.0] * 5,
+}
 _USUAL: Sequence[str] = ("snapshot", "kd", "linear", "reservoir", "noise")
+
+# What is checked when a task begins, and not by the configuration.
+_AROUND: Mapping[tuple[str, str], Settings] = {
+    ("term", "margin_ranking"): {"model": {"name": "mlp", "head": "cosine"}},
+    ("pool", "dataset"): {"stream": "split_cifar100", "model": "resnet32"},
+    ("head", "multihead"): {"stream": {"name": "split_digits", "scenario": "task"}},
+}
+_NEEDS_EXEMPLARS = ("margin_ranking",)
 
 DISTILL: Settings = {"teacher": "snapshot", "knowledge": "kd"}
 EXEMPLARS: Settings = {"memory": {"name": "herding", "total": 200}, "train_on": "new_and_memory"}
@@ -35,15 +50,16 @@ def made_up(
     # Of options that are null by default one may have to be given: how many samples, from which file.
     fuller = [{**full, option.name: _sample(option)} for option in options.values() if option.default is None]
     for component in (full, *fuller) if noun in _PLACES else ():
-        yield _PLACES[noun](component)
+        yield {**_AROUND.get((noun, name), {}), **_PLACES[noun](component)}
     if noun in ("knowledge", "teacher", "term", "phase", "correction", "pool"):
         model = {"model": "cnn"} if "maps" in getattr(factory, "needs", ()) else {}
         less = [
             {**short, option.name: _sample(option)} for option in options.values() if option.default is None
         ]
         for component in (short, *less):
+            around = {**model, **_AROUND.get((noun, name), {})}
             for strategy in _composed(noun, component, factory):
-                yield {**model, "strategy": {"name": "compose", **strategy}}
+                yield {**around, "strategy": {"name": "compose", **strategy}}
     elif noun not in _PLACES:
         yield {noun: full}
         yield {noun: short}
@@ -53,9 +69,14 @@ _PLACES: dict[str, Callable[[Settings], Settings]] = {
     "head": lambda component: {"model": {"name": "mlp", "head": component}},
     "transform": lambda component: {"stream": {"name": "split_cifar10", "augment": [component]}},
     "tracker": lambda component: {"tracking": {"others": [component]}},
-    "schedule": lambda component: {"strategy": {"name": "lwf", "weight": component}},
+    "schedule": lambda component: {"strategy": {"name": "lwf", "weight": _told_apart(component)}},
     "memory": lambda component: {"strategy": {"name": "replay", "memory": component}},
 }
+
+
+def _told_apart(schedule: Settings) -> Settings:
+    """One less the number 1, or its product with itself, would show nothing."""
+    return {**schedule, "of": "old_all"} if schedule["name"] in ("complement", "product", "sum") else schedule
 
 
 def _composed(noun: str, component: Settings, factory: Callable[..., Any]) -> Iterator[Settings]:
@@ -67,6 +88,8 @@ def _composed(noun: str, component: Settings, factory: Callable[..., Any]) -> It
         yield from _taught(bare)
     elif noun == "term":
         named = {component["name"]: component}
+        if component["name"] in _NEEDS_EXEMPLARS:
+            yield {"terms": named, **EXEMPLARS}
         yield {"terms": named}
         yield {"terms": named, "memory": 200}
         yield {"terms": named, **EXEMPLARS}
@@ -77,6 +100,11 @@ def _composed(noun: str, component: Settings, factory: Callable[..., Any]) -> It
 
 
 def _taught(teacher: Any) -> Iterator[Settings]:
+    called = teacher["name"] if isinstance(teacher, Mapping) else teacher
+    if called == "concatenation":  # its new classes are said by one that learned them
+        slots = {"old": "snapshot", "new": "expert", "both": {**teacher, "old": "old", "new": "new"}}
+        term = {"teacher": "both", "knowledge": "kd", "over": "seen"}
+        yield {"teachers": slots, "terms": {"kd": term}, "phases": [{"name": "expert", "teacher": "new"}]}
     if teacher == "expert":  # it has nothing to say unless a phase trains it
         term = {"teacher": "tutor", "knowledge": "kd", "over": "new"}
         phase = {"name": "expert", "teacher": "tutor"}
@@ -134,12 +162,18 @@ def _sample_of(annotation: Any) -> Any:
         return {"one": _sample_of(parts[1])}
     if origin in LISTS:
         items = [_sample_of(part) for part in parts if part is not ...]
-        return items * 2 if component_of(parts[0]) is not None else items
+        return _several(items[0], component_of(parts[0])) if component_of(parts[0]) is not None else items
     if names := literals(annotation):
         return names[0]
     if annotation in _BY_TYPE:
         return _BY_TYPE[annotation]
     return _sample_of(parts[0]) if parts else "..."
+
+
+def _several(item: Any, component: Component | None) -> list[Any]:
+    """Two different ones: of two that are the same one is enough."""
+    other = "ema" if component is not None and component.noun == "teacher" else item
+    return [item, other]
 
 
 def _sample_component(component: Component) -> Any:

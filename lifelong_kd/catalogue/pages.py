@@ -7,15 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lifelong_kd.catalogue.docstring import links, read
+from lifelong_kd.catalogue.docstring import links, plain, read
 from lifelong_kd.catalogue.example import example
 from lifelong_kd.catalogue.layout import fill, paragraph, section, table
 from lifelong_kd.catalogue.made_up import required
-from lifelong_kd.config.describe import describe, found
+from lifelong_kd.catalogue.option import option_lines
 from lifelong_kd.config.load import load_config
 from lifelong_kd.config.make import make
 from lifelong_kd.config.sections import ModelSection, StreamSection
-from lifelong_kd.config.signature import REQUIRED, Option, options_of
+from lifelong_kd.config.signature import Option, documented, options_of
 from lifelong_kd.config.validate import fields_of
 from lifelong_kd.core.errors import LifelongError
 from lifelong_kd.core.registry import Entry
@@ -49,6 +49,7 @@ def written(noun: str, entry: Entry, *, width: int, bold: bool) -> str:
         needs.append(("stream", "class-, task- or domain-incremental"))
     common = _COMMON.get(noun)
     shared = [o for o in fields_of(common).values() if o.name not in options] if common is not None else []
+    meant = {key: plain(said) for key, said in documented(common)[1].items()} if common is not None else {}
     where = f"in {shown.file}" if shown.file else f"to be saved as {_SAVED}"
     own = "" if shown.runs else "  (Its paths and names stand for your own.)\n"
     sections = [
@@ -63,8 +64,12 @@ def written(noun: str, entry: Entry, *, width: int, bold: bool) -> str:
         part("Returns", prose([doc.returns]) if doc.returns else ""),
         part("Refuses", prose(doc.raises)),
         part("Signature", paragraph(signature_text(entry.name, factory), width)),
-        part("Options", "\n".join(_option(o, doc.arguments, width) for o in options.values()) or "  none"),
-        part(f"Options of every {noun}", "\n".join(_option(o, {}, width) for o in shared)) if shared else "",
+        part(
+            "Options", "\n".join(option_lines(o, doc.arguments, width) for o in options.values()) or "  none"
+        ),
+        part(f"Options of every {noun}", "\n".join(option_lines(o, meant, width) for o in shared))
+        if shared
+        else "",
         part("From Python", f"    {doc.example}".replace("\n", "\n    "))
         if doc.example.startswith(">>>")
         else "",
@@ -150,14 +155,6 @@ def signature_text(name: str, factory: Callable[..., Any]) -> str:
         mark = _MARKS.get(parameter.kind, "")
         words.append(f"{mark}{parameter.name}{typed}{default}")
     return _COMPONENT.sub(r"\1", f"{name}({', '.join(words)})")
-
-
-def _option(option: Option, meaning: Mapping[str, str], width: int) -> str:
-    default = "required" if option.default is REQUIRED else f"default {found(option.default)}"
-    line = fill(f"{option.name}: {describe(option.annotation)}; {default}", width, "  ", " " * 8)
-    if option.name not in meaning:
-        return line
-    return f"{line}\n{paragraph(meaning[option.name], width, ' ' * 6)}"
 
 
 def _indent(text: str) -> str:

@@ -101,7 +101,9 @@ def words(noun: str, component: object) -> str:
     inside = [words("teacher", member) for member in members] if noun == "teacher" else []
     for option in options_of(factory, name) if factory is not None else ():
         value = getattr(component, option, getattr(component, f"_{option}", None))
-        if isinstance(value, bool | int | float | str):
+        if isinstance(value, Schedule):
+            inside.append(f"{option} {_weight(value)}")
+        elif isinstance(value, bool | int | float | str):
             inside.append(f"{option} {_value(value)}")
         elif (
             isinstance(value, list | tuple) and value and all(isinstance(i, int | float | str) for i in value)

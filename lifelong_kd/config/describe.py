@@ -20,6 +20,7 @@ __all__ = [
     "describe",
     "found",
     "literals",
+    "shorthand_words",
 ]
 
 LISTS = (list, tuple, collections.abc.Sequence)
@@ -69,7 +70,8 @@ def describe(annotation: Any) -> str:
         fixed = f"{len(arguments)} " if origin is tuple and ... not in arguments else ""
         return f"a list of {fixed}" + _join([_plural(item) for item in items])
     if origin in MAPPINGS:
-        return f"a mapping from names to {_plural(describe(arguments[1]))}"
+        keys = "names" if arguments[0] is str else _plural(describe(arguments[0]))
+        return f"a mapping from {keys} to {_plural(describe(arguments[1]))}"
     fields = getattr(annotation, "model_fields", None)
     if isinstance(fields, dict):
         return "{" + ", ".join(f"{name}: ..." for name in fields) + "}"
@@ -94,11 +96,29 @@ def component_words(noun: str) -> str:
     """What can stand for a component of ``noun``.
 
     >>> component_words("schedule")
-    'a schedule by name, {name: ..., options}, a whole number, a number or a list'
+    'a schedule by name, {name: ..., options}, a number or a list'
     """
     article = "an" if noun[0] in "aeiou" else "a"
-    kinds = ["a list" if kind is list else describe(kind) for kind in shorthand_of(noun)]
-    return _join([f"{article} {noun} by name", "{name: ..., options}", *kinds])
+    return _join([f"{article} {noun} by name", "{name: ..., options}", *_shorthands(noun)])
+
+
+def shorthand_words(noun: str) -> str:
+    """Which plain values stand for a component of ``noun``.
+
+    >>> shorthand_words("memory")
+    'a whole number'
+    """
+    return _join(_shorthands(noun))
+
+
+def _shorthands(noun: str) -> list[str]:
+    kinds = shorthand_of(noun)
+    # A whole number is a number.
+    return [
+        "a list" if kind is list else describe(kind)
+        for kind in kinds
+        if kind is not int or float not in kinds
+    ]
 
 
 def _unique(items: Any) -> list[str]:

@@ -188,6 +188,6 @@ def _overridden(key: str, lines: Mapping[str, int], changes: Mapping[str, Any]) 
         if changed.startswith(f"{key}.") and key not in lines:
             return True
         above = changed.rpartition(".")[0]
-        if key == f"{above}.name" and above not in lines:
-            return True  # a name is missed beside an option that was given
+        if above and above not in lines and key.startswith(f"{above}."):
+            return True  # something is missed beside an option that was given
     return False

@@ -14,7 +14,7 @@ from lifelong_kd.config.nesting import shared_first
 from lifelong_kd.config.nouns import NOUNS, registry_of, shorthand_of
 from lifelong_kd.config.signature import options_of
 from lifelong_kd.config.validate import parse
-from lifelong_kd.core.errors import BadCall, LifelongError
+from lifelong_kd.core.errors import BadCall, DataMissing, LifelongError
 
 Shared = Mapping[tuple[str, str], Any]
 """Components that others refer to: noun and given name -> the object."""
@@ -50,11 +50,13 @@ def make(
 
 @contextmanager
 def _naming(key: str, called: str) -> Iterator[None]:
-    """A refusal becomes a ``BadCall`` that begins with ``key``; missing data stay what they are."""
+    """A refusal becomes a ``BadCall`` that begins with ``key``; so do missing data but those of the stream itself."""
     place = f"{key}: " if key else ""
     try:
         yield
     except LifelongError as error:
+        if type(error) is DataMissing and place and key != "stream":
+            raise DataMissing(f"{place}{error}") from error
         if type(error) is not BadCall or not place:
             raise
         raise BadCall(f"{place}{error}") from error

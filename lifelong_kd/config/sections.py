@@ -35,7 +35,15 @@ class _Section(BaseModel):
 
 
 class TopSection(_Section):
-    """Keys that stand by themselves."""
+    """Keys that stand by themselves.
+
+    Attributes:
+        seed: of everything that is drawn: weights, class order, order of samples, augmentation.
+        name: of the run, its folder and W&B; ``<stream>-<scenario>-<strategy>-s<seed>`` if null.
+        device: ``auto`` is cuda if there is one, else cpu; ``cuda:N`` is the N-th.
+        precision: ``bf16`` computes in autocast, weights stay float32.
+        imports: Python files that are executed first, so that what they register has a name.
+    """
 
     seed: Natural = 0
     name: Annotated[str, AfterValidator(_run_name)] | None = None
@@ -52,7 +60,20 @@ class Normalisation(_Section):
 
 
 class StreamSection(_Section):
-    """What every stream takes besides its own options."""
+    """What every stream takes besides its own options.
+
+    Attributes:
+        scenario: what a task brings and what is known: new classes, all told apart (``class``), new classes with the
+            task known (``task``), or the same classes as other data (``domain``).
+        experiences: number of tasks, or the number of classes of each, or the classes of each.
+        class_order: seed of the order in which classes come, or the order itself; drawn from ``seed`` if null.
+        validation: share of each class's training data that is kept out of training; 0 for none.
+        root: folder of the data; if null ``$LIFELONG_KD_DATA`` or ``~/.cache/lifelong_kd/data``.
+        augment: what is done to each training image, in this order, anew each time it is drawn.
+        normalize: mean and standard deviation of each channel, for data in [0, 1]; ``auto`` takes those of the first
+            task's training data, null does nothing.
+        in_memory: whether image files are decoded into memory at once; ``auto`` if they take at most 4 GiB.
+    """
 
     scenario: Literal["class", "task", "domain"] = "class"
     experiences: Count | list[Count] | list[list[Natural]] = 5
@@ -65,7 +86,11 @@ class StreamSection(_Section):
 
 
 class ModelSection(_Section):
-    """What every model takes besides its own options."""
+    """What every model takes besides its own options.
+
+    Attributes:
+        head: the classifier behind the features.
+    """
 
     head: Annotated[object, Component("head")] = "linear"
 
@@ -101,7 +126,17 @@ class EvaluationSection(_Section):
 
 
 class WandbSection(_Section):
-    """Weights & Biases."""
+    """Weights & Biases.
+
+    Attributes:
+        mode: ``auto`` is what ``WANDB_MODE`` says, else online if there is a key, else offline.
+        project: the project that the run belongs to.
+        entity: user or team that owns it; W&B's default if null.
+        group: of runs that are shown together; stream and strategy if null.
+        job_type: kind of run within the group.
+        tags: words to find the run by.
+        notes: a text beside the run.
+    """
 
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
     project: Annotated[str, Field(min_length=1)] = "lifelong-kd"
@@ -113,7 +148,13 @@ class WandbSection(_Section):
 
 
 class TrackingSection(_Section):
-    """Where numbers go; the run folder has them in any case."""
+    """Where numbers go; the run folder has them in any case.
+
+    Attributes:
+        console: ``live`` is a table with a progress bar, ``plain`` a line a task; ``auto`` is live on a terminal.
+        log_every: steps between two records of the losses.
+        others: further trackers, one's own.
+    """
 
     wandb: WandbSection = WandbSection()
     console: Literal["auto", "live", "plain", "off"] = "auto"

@@ -114,7 +114,7 @@ def documented(factory: Callable[..., Any]) -> tuple[str, Mapping[str, str]]:
     arguments: dict[str, str] = {}
     name, inside = "", False
     for line in lines:
-        if line.rstrip() == "Args:":
+        if line.rstrip() in ("Args:", "Attributes:"):
             inside = True
         elif inside and line.strip() and not line.startswith(" "):
             inside = False

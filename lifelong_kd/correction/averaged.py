@@ -47,7 +47,7 @@ class AveragedWeights(Correction):
     def __init__(self, teacher: Annotated[object, Component("teacher")], *, share: float = 0.5) -> None:
         if not isinstance(teacher, FrozenTeacher):
             raise BadCall(
-                f"weights are averaged with a teacher that is one network, such as 'ema', not {teacher!r}"
+                f"weights are averaged with a teacher that is one network, such as 'ema', not {type(teacher).__name__}"
             )
         if not 0 <= share <= 1:
             raise BadCall(f"share must lie in [0, 1], got {share}")

@@ -23,7 +23,7 @@ def grad_cam(values: Tensor, logits: Tensor, classes: Tensor, create_graph: bool
     """The class activation map of one class a sample: where the channels that speak for it are active.
 
     ``ReLU(sum_k alpha_k A_k)`` with ``alpha_k = (1 / HW) sum_hw d logit_class / d A_khw``, the mean gradient of
-    channel k (Grad-CAM, as in LwM: Dhar et al. 2019, arXiv 1811.08051, equations 3 and 4).
+    channel k (Grad-CAM, as in LwM: Dhar et al. 2019, arXiv 1811.08051).
 
     Args:
         values: a stage's map A, shape (batch, channels, height, width), on the way to the logits.
@@ -67,7 +67,7 @@ def gradcam_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor
     """Sum of absolute differences of class activation maps at length 1, mean over the stages.
 
     Of each stage ``|| Q_t / ||Q_t||_2 - Q_s / ||Q_s||_2 ||_1`` with Q a map laid out as a vector (Dhar et al.
-    2019, arXiv 1811.08051, equation 5; its weight holds one to one).
+    2019, arXiv 1811.08051, whose weight holds one to one).
 
     Args:
         student: one class activation map a stage, shape (batch, height, width).

@@ -42,12 +42,13 @@ class Memory(ABC):
         """Bytes held by the samples and everything stored with them."""
         return sum(field.numel() * field.element_size() for field in self.samples.values())
 
-    def check(self, classes: int, tasks: int = 1) -> None:
+    def check(self, classes: int, tasks: int = 1, again: int = 1) -> None:
         """Refuse, before anything is trained, what the memory cannot keep.
 
         Args:
             classes: how many there will be.
             tasks: how many there will be.
+            again: in how many tasks one class comes, at most.
 
         Raises:
             BadCall: saying what would do.

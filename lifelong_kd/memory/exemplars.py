@@ -76,11 +76,16 @@ class Exemplars(Memory):
             raise RuntimeError("a memory has a total or a budget per class")
         return self.total // classes
 
-    def check(self, classes: int, tasks: int = 1) -> None:
+    def check(self, classes: int, tasks: int = 1, again: int = 1) -> None:
         if self.quota(classes) == 0:
             raise BadCall(
                 f"a memory of {self.total} exemplars in total has none left for each of {classes} classes:"
                 f" give it at least {classes}"
+            )
+        if self.quota(classes) < again:
+            raise BadCall(
+                f"a memory of {self.quota(classes)} exemplars a class has none left for each of the {again} tasks that"
+                f" a class comes in: give it at least {again} a class"
             )
 
     @abstractmethod
@@ -88,7 +93,7 @@ class Exemplars(Memory):
         """Positions of the samples to keep of one class, best first."""
 
     def consolidate(self, task: Task, data: TaskData, describe: Describe, generator: torch.Generator) -> None:
-        self.check(len(task.seen))
+        self.check(len(task.seen), again=max(groups_of(task, column) for column in task.seen))
         quota = self.quota(len(task.seen))
         # A domain-incremental task brings new samples of old classes: a class's share is then split over its tasks.
         kept = [

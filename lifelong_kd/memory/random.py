@@ -38,7 +38,7 @@ class Random(Memory):
     def chooses(self) -> str:
         return "task"
 
-    def check(self, classes: int, tasks: int = 1) -> None:
+    def check(self, classes: int, tasks: int = 1, again: int = 1) -> None:
         if self.total is not None and self.total < tasks:
             raise BadCall(
                 f"a memory of {self.total} samples in total has none left for each of {tasks} tasks:"

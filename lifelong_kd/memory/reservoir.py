@@ -33,7 +33,7 @@ class _Slots(Memory):
     def chooses(self) -> str:
         return "step"
 
-    def check(self, classes: int, tasks: int = 1) -> None:
+    def check(self, classes: int, tasks: int = 1, again: int = 1) -> None:
         if self.keep_features:
             raise BadCall(
                 f"{type(self).__name__} is told the logits of the samples that pass by and not their features; a memory"

@@ -55,7 +55,8 @@ def load_saved(
         options: the options of a noun's component out of its settings in the file.
 
     Raises:
-        BadCall: if the file is no model of ours, was built by Avalanche, or needs a component that is not registered.
+        BadCall: if the file is damaged or no model of ours, was built by Avalanche, or needs a component that is not
+            registered.
     """
     about = read_metadata(path)
     shape = about.get("network")
@@ -63,6 +64,7 @@ def load_saved(
         raise BadCall(
             f"{path} holds a network that Avalanche built for a strategy of its own; only its weights can be read"
         )
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from lifelong_kd.model.build import build_network
@@ -77,5 +79,9 @@ def load_saved(
     )
     for classes, label in shape["tasks"]:
         network.grow(classes, label)
-    network.load_state_dict(load_file(path))
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        words = " ".join(str(error).split())[:300]
+        raise BadCall(f"{path} is damaged, or does not hold the network of its header: {words}") from error
     return network.eval()

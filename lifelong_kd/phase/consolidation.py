@@ -63,7 +63,7 @@ class Consolidation(Phase):
         first_task: whether it is done after the first task, too.
 
     Raises:
-        BadCall: if an option is out of range.
+        BadCall: if an option is out of range, or there is no memory to train on.
 
     Example:
         >>> Consolidation(epochs=130, start="warm").when
@@ -97,6 +97,14 @@ class Consolidation(Phase):
         self.balance = balance
         self.samples: Samples = samples
         self.first_task = first_task
+
+    def prepare(self, stage: Stage) -> None:
+        # Before the first task ends no memory has chosen anything.
+        empty = stage.memory is None or (self.first_task and stage.memory.chooses == "task")
+        if self.samples == "memory" and empty:
+            raise BadCall(
+                "consolidation on samples='memory' needs a memory, which in the first task is filled as samples pass by"
+            )
 
     def run(self, stage: Stage) -> None:
         task, model = stage.task, stage.model

@@ -61,7 +61,7 @@ class ExpertPhase(Phase):
         first_task: bool = False,
     ) -> None:
         if not isinstance(teacher, Expert):
-            raise BadCall(f"the phase 'expert' trains a teacher 'expert', not {teacher!r}")
+            raise BadCall(f"the phase 'expert' trains a teacher 'expert', not {type(teacher).__name__}")
         if start not in ("warm", "fresh"):
             raise BadCall(f"start is 'warm' or 'fresh', not {start!r}")
         if over not in ("new", "all"):

@@ -59,6 +59,8 @@ def batches(stage: Stage, samples: Samples, name: str) -> Iterator[Batch]:
     memory = stage.memory if samples != "new" else None
     fresh = len(stage.data.targets) if samples != "memory" else 0
     count = fresh + (len(memory) if memory is not None else 0)
+    if not count:
+        raise BadCall(f"phase {name!r} trains on {samples!r} samples, of which there are none")
     order = torch.randperm(count, generator=stage.seeds.generator(f"phase/{name}/order"))
     pieces = list(order.split(stage.batch_size))
     if len(pieces) > 1 and len(pieces[-1]) == 1:

@@ -18,6 +18,7 @@ The training loop calls, in this order::
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -155,12 +156,44 @@ class Strategy:
                     f"{self.task_loss.kind} over 'new' classes cannot score exemplars of old classes;"
                     " use 'seen' or 'all'"
                 )
+        self._check_adaptive()
+        self._check_held()
         for correction in self.corrections:
             if correction.needs_memory and self.memory is None:
                 raise BadCall(f"{type(correction).__name__} needs a memory of exemplars")
             if correction.needs_held and not self.held.share:
                 raise BadCall(
                     f"{type(correction).__name__} is fitted on samples kept out of training: give 'held'"
+                )
+
+    def _check_adaptive(self) -> None:
+        """Gradients are measured of terms beside the task loss: elsewhere an adaptive weight would never adapt."""
+        weights = {"task_weight": self.task_weight}
+        weights |= {
+            f"the weight of {name!r}": term.weight for name, term in self.terms.items() if term.separate
+        }
+        for place, weight in weights.items():
+            if any(part.adaptive for part in weight.parts()):
+                raise BadCall(
+                    f"{place} cannot follow the size of gradients: they are compared for terms that share a step with"
+                    " the task loss"
+                )
+
+    def _check_held(self) -> None:
+        """What is held out of the training set must not come back by another way."""
+        if not self.held.share:
+            return
+        if self.memory is None:
+            raise BadCall("samples are held out beside exemplars of old classes: 'held' needs a memory")
+        if self.train_on == "everything":
+            raise BadCall(
+                "train_on='everything' has the exemplars that 'held' keeps out of training among its data"
+            )
+        for name, term in self.terms.items():
+            if term.source in ("memory", "memory2"):
+                raise BadCall(
+                    f"term {name!r} draws from the whole memory, the exemplars that 'held' keeps out of training"
+                    " included; train on them with train_on='new_and_memory'"
                 )
 
     def check_stream(self, tasks: Sequence[Sequence[int]]) -> None:
@@ -179,7 +212,8 @@ class Strategy:
                 weight(moment)
             seen |= set(classes)
         if self.memory is not None:
-            self.memory.check(len(seen), tasks=len(tasks))
+            again = Counter(column for classes in tasks for column in set(classes))
+            self.memory.check(len(seen), tasks=len(tasks), again=max(again.values(), default=1))
 
     @property
     def teachers(self) -> dict[str, Teacher]:
@@ -388,7 +422,7 @@ class Strategy:
         """The weighted losses of the terms that have an optimiser step of their own, each computed when asked for."""
         for name, term in self.terms.items():
             weight = term.weight(lesson.moment) if term.separate else 0.0
-            value = term.value(lesson) if weight else None
+            value = term.value(lesson.again()) if weight else None
             if value is not None:
                 self.parts[name] = Part(value.detach(), weight)
                 yield value if weight == 1.0 else weight * value
@@ -484,6 +518,7 @@ class Strategy:
             "balance": self._balance.state_dict(),
             "held": self.held.state_dict(),
             "noise": self.noise.state_dict() if self.noise is not None else None,
+            "notes": dict(self.stage.notes) if self._learning else {},
         }
 
     def load_training_set(self, state: Mapping[str, Any]) -> None:
@@ -506,6 +541,9 @@ class Strategy:
         self.held.load_state_dict(state["held"])
         if self.noise is not None:
             self.noise.load_state_dict(state["noise"])
+        if self._learning:
+            # What the phases before the task said, which are not run again.
+            self.stage.notes.update(state.get("notes", {}))
 
 
 def _known(logits: Tensor) -> Tensor:

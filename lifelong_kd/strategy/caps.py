@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.registry import Component
 from lifelong_kd.strategy.columns import pick
 from lifelong_kd.strategy.lesson import Lesson
 from lifelong_kd.strategy.replayed import replayed
@@ -36,20 +39,28 @@ def excess(other: Tensor, own: Tensor, margin: float) -> Tensor:
 class PastCap(Term):
     """On the new batch: old classes' probabilities stay ``margin`` below the new ones'.
 
-    Only the new ones are moved: no gradient flows into the old ones.
+    Only the new ones are moved: no gradient flows into the old ones. Silent in a task without a class of its
+    own.
+
+    Paper: X-DER, Boschini et al. 2022, arXiv 2201.00766.
 
     Args:
         margin: at least 0.
         weight: when and how much: a schedule, a number or a list.
     """
 
-    def __init__(self, *, margin: float, weight: object) -> None:
+    def __init__(
+        self,
+        *,
+        margin: float = 0.7,
+        weight: Annotated[object, Component("schedule")] = 1.0,
+    ) -> None:
         super().__init__("new", weight)
         self.margin = checked(margin)
 
     def value(self, lesson: Lesson) -> Tensor | None:
         task = lesson.task
-        if not task.old:
+        if not task.old or not set(task.new) - set(task.old):
             return None
         probability = torch.softmax(pick(lesson.student("new").logits, task.seen), dim=1)
         known = torch.isin(torch.tensor(task.seen), torch.tensor(task.old)).to(probability.device)
@@ -61,12 +72,19 @@ class FutureCap(Term):
 
     Silent in the last task, and for a head that grows and has no such columns yet.
 
+    Paper: X-DER, Boschini et al. 2022, arXiv 2201.00766.
+
     Args:
         margin: at least 0.
         weight: when and how much: a schedule, a number or a list.
     """
 
-    def __init__(self, *, margin: float, weight: object) -> None:
+    def __init__(
+        self,
+        *,
+        margin: float = 0.7,
+        weight: Annotated[object, Component("schedule")] = 1.0,
+    ) -> None:
         super().__init__("new", weight)
         self.margin = checked(margin)
 

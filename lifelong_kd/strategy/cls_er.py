@@ -37,7 +37,7 @@ def cls_er(
     true class the larger probability. Predictions are those of the stable average.
 
     Paper: Arani, Sarfraz, Zonooz 2022, "Learning fast, learning slow: a general continual learning method
-    based on complementary learning system", arXiv 2201.12604, section 3.2 and algorithm 1; 0.1, 0.999, 0.7
+    based on complementary learning system", arXiv 2201.12604, algorithm 1; 0.1, 0.999, 0.7
     and 0.9 are the defaults of their code. Their averages stay in training mode, so that BatchNorm uses each
     batch's statistics; ours are asked in evaluation mode, their statistics averaged with the weights.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.registry import Component
 from lifelong_kd.core.types import Batch, Wants
 from lifelong_kd.model.network import Network
 from lifelong_kd.phase.base import Stage
@@ -43,13 +44,13 @@ class Codes(Term):
 
     ``sum_k || sigma(W_k f_student) - sigma(W_k f_teacher) ||_2^2`` over the earlier tasks k, mean over the
     batch. At the end of a task an autoencoder r is trained on its features, the student being fixed: ``task
-    loss(head(r(f))) + reconstruction * || r(f) - f ||_2^2``.
+    loss(head(r(f))) + reconstruction * || r(f) - f ||_2^2`` (EBLL: Rannen Triki et al. 2017, arXiv 1704.01920).
 
     Args:
         teacher: the student before this task.
         size: of a code; at most half as many as there are features.
         reconstruction: weight of the distance between features and what is restored of them.
-        epochs: in which an autoencoder is trained; as many as the task if ``None``.
+        epochs: in which an autoencoder is trained; as many as the task if null.
         lr: learning rate of that.
         weight: when and how much: a schedule, a number or a list.
 
@@ -62,13 +63,13 @@ class Codes(Term):
 
     def __init__(
         self,
-        teacher: Teacher,
+        teacher: Annotated[Teacher, Component("teacher")],
         *,
-        size: int,
-        reconstruction: float,
-        epochs: int | None,
-        lr: float,
-        weight: object,
+        size: int = 100,
+        reconstruction: float = 1e-6,
+        epochs: int | None = 50,
+        lr: float = 0.01,
+        weight: Annotated[object, Component("schedule")] = 1.0,
     ) -> None:
         super().__init__("new", weight)
         if size < 1 or reconstruction < 0 or (epochs is not None and epochs < 1) or not lr > 0:

@@ -36,9 +36,10 @@ def ebll(
     Paper: Rannen Triki, Aljundi, Blaschko, Tuytelaars 2017, "Encoder based lifelong learning", arXiv
     1704.01920, section 3. Its cross-entropy of softened outputs with T = 2 carries no T^2: a weight
     of 1 is ``weight`` = 0.25 here. Its code loss has a factor alpha / 2, so that alpha is 2
-    ``code_weight``; code size (100, the paper's), reconstruction (1e-6), 50 epochs and a learning rate of
+    ``code_weight``. Code size (100, the paper's), reconstruction (1e-6), 50 epochs and a learning rate of
     0.01 are those of De Lange et al.'s code, which takes the mean over the entries of a code: its alpha of
-    1 is ``code_weight`` = 0.01 at 100 entries, and its lambda of 10 is ``weight`` = 2.5. Readings: the body
+    1 is ``code_weight`` = 0.01 at 100 entries, and its lambda of 10 is ``weight`` = 2.5. Its reconstruction
+    is a mean over the features, too, and 1e-6 times smaller than the task loss either way. Readings: the body
     below the classifier is the whole backbone (the paper cuts behind the convolutions); no warm-up of the
     new head.
 

@@ -41,9 +41,10 @@ def eeil(
     0.25 here. FACIL's loop over the earlier tasks leaves out one of them and its loss is a binary
     cross-entropy of softmax outputs; neither is done here.
 
-    The paper adds noise of eta = 0.3 and gamma = 0.55 to the gradients. In its code this is the standard
-    deviation, on the gradient summed over a batch of 128, which is a variance of (0.3 / 128)^2 on the mean:
-    the default here.
+    The paper adds noise of eta = 0.3 and gamma = 0.55 to the gradients. In its code the standard deviation is
+    0.3 / (1 + epoch)^0.55, on the gradient summed over a batch of 128, which is a variance of (0.3 / 128)^2 /
+    (1 + epoch)^1.1 on the mean. Here the variance is ``noise`` / (1 + step)^0.55, from the same value on: its
+    exponent is that of the noise's own paper (arXiv 1511.06807), and it falls from step to step.
 
     Args:
         temperature: T, softens teacher and student.

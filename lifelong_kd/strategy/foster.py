@@ -35,11 +35,13 @@ def foster(
     classes with fewer samples.
 
     Paper: Wang et al. 2022, "FOSTER: Feature Boosting and Compression for Class-Incremental Learning", arXiv
-    2204.04662, section 3.3 (compression) and its code: T = 2, 2000 exemplars, beta = 0.97, 170 epochs of
+    2204.04662, its feature compression, and its code: T = 2, 2000 exemplars, beta = 0.97, 170 epochs of
     boosting and 130 of compression. Its distillation from the previous model carries no T^2 and has weight 1:
-    0.25 here. Not here: the boosting itself, in which a second backbone is trained beside the frozen one and
-    the compression brings the two back to one. Teacher and student of the compression have one architecture
-    here, and the student begins ``fresh`` where the code's begins with the old backbone's weights.
+    0.25 here. Not here: the boosting itself, in which a second backbone is trained beside the frozen one,
+    with class weights in its loss, and which the compression brings back to one. So this is no reproduction
+    of FOSTER, but its second half after an ordinary distillation. Teacher and student of the compression have
+    one architecture here, and the student begins ``fresh`` where the code's begins with the old backbone's
+    weights.
 
     Args:
         temperature: T, softens teachers and students, in both parts.

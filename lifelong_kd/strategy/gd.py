@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.registry import Component
 from lifelong_kd.core.types import LOGITS, Batch, Moment, Said, Task, Wants
 from lifelong_kd.knowledge.kd import Kd
@@ -55,13 +56,25 @@ def global_probabilities(old: Tensor, new: Tensor) -> Tensor:
 
 
 class GlobalTeacher(Composite):
-    """Q of global distillation: :func:`global_probabilities` of the previous model and the task's expert."""
+    """Q of global distillation: :func:`global_probabilities` of the previous model and the task's expert.
+
+    Raises:
+        BadCall: when a task begins that brings classes of earlier ones again.
+    """
 
     def __init__(self, previous: Snapshot, expert: Expert) -> None:
         super().__init__([previous, expert])
         self._task: Task | None = None
 
     def begin_task(self, task: Task) -> None:
+        shared = sorted(set(task.old) & set(task.new))
+        if shared:
+            first = ", ".join(map(str, shared[:5])) + (", ..." if len(shared) > 5 else "")
+            raise BadCall(
+                f"GD with a pool takes old classes from one teacher and new ones from another, but task {task.index}"
+                f" has classes of earlier tasks again ({first}): leave out the pool, or use a stream in which no class"
+                " comes again"
+            )
         self._task = task
 
     def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
@@ -110,7 +123,8 @@ def gd(
     all classes seen takes the place of the cross-entropy; Q joins P and C. Then the head is fine-tuned on
     balanced exemplars.
 
-    Needs: a class- or task-incremental stream, in which no class comes again.
+    Needs: with a pool, a class- or task-incremental stream, in which no class comes again. In a
+    domain-incremental one both P and C teach all classes.
 
     Paper: Lee, Lee, Shin, Lee 2019, "Overcoming Catastrophic Forgetting with Unlabeled Data in the Wild",
     arXiv 1903.12648, section 3; T = 2, for Q 1, 2000 exemplars, 20 epochs of fine-tuning at a tenth of the

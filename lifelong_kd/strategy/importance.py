@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
+from lifelong_kd.core.registry import Component
 from lifelong_kd.core.types import Wants
 from lifelong_kd.knowledge.afc import Afc, channel_importance
 from lifelong_kd.phase.base import Stage
@@ -27,7 +30,12 @@ class Important(Distill):
         weight: when and how much: a schedule, a number or a list.
     """
 
-    def __init__(self, teacher: Teacher, *, weight: object) -> None:
+    def __init__(
+        self,
+        teacher: Annotated[Teacher, Component("teacher")],
+        *,
+        weight: Annotated[object, Component("schedule")] = 1.0,
+    ) -> None:
         self.afc = Afc()
         super().__init__(teacher, self.afc, weight=weight)
 

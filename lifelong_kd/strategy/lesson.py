@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -93,6 +94,12 @@ class Lesson:
     def hear(self, source: Source, said: Said) -> None:
         """Take what the student has said about the batch of ``source`` in a pass that covered several sources."""
         self._said[source, "same"] = said
+
+    def again(self) -> Lesson:
+        """The same batches and teachers, and a student that has said nothing yet: it has made a step since."""
+        lesson = copy.copy(self)
+        lesson._said, lesson._by_head = {}, {}
+        return lesson
 
     def heads(self, source: Source) -> dict[int, Tensor]:
         """What each earlier head of the student says about the batch of ``source``, by task label."""

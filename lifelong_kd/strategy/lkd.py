@@ -33,11 +33,11 @@ def lkd(
     the host's.
 
     Paper: Gao et al. 2025, "Maintaining Fairness in Logit-based Knowledge Distillation for Class-Incremental
-    Learning", AAAI 2025, algorithm 1; it has no arXiv number. Its hosts are LwF, iCaRL, BiC, WA and PODNet,
+    Learning", AAAI 2025; it has no arXiv number. Its hosts are LwF, iCaRL, BiC, WA and PODNet,
     at T = 2. Its losses carry T^2 where its hosts' do not, at the same weight: a host's weight is multiplied
     by T^2 here unless ``weight`` is given. Its code weighs the two parts 1.5 and 0.5 on LwF and iCaRL, 1 and
-    1/3 on WA, 0.5 and 0.5 on BiC; the ratio of 1/3 is the default. Its iCaRL has a softmax loss; here the
-    host keeps its own task loss.
+    1/3 on WA, 0.5 and 0.5 on BiC; the ratio of 1/3 is the default. Its iCaRL has a softmax loss, and
+    its WA weighs cross-entropy and distillation 1 each; here the host keeps its own task loss and weights.
 
     Args:
         on: the host: a strategy of its own with its options, such as ``lwf``, ``icarl``, ``bic`` or ``wa``.

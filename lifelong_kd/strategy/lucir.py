@@ -47,8 +47,8 @@ def lucir(
     head ``cosine``.
 
     Paper: Hou, Pan, Loy, Wang, Lin 2019, "Learning a unified classifier incrementally via rebalancing",
-    CVPR (no arXiv number), equations 6 to 9; k = 2, margin = 0.5 and a ``weight`` of 5 sqrt(old / new) are
-    theirs for CIFAR-100. All losses are means over the samples in paper and code: no weight is converted.
+    CVPR (no arXiv number), section 3; k = 2, margin = 0.5 and a ``weight`` of 5 sqrt(old / new) are those of
+    the authors' code for CIFAR-100, whose losses are means over the samples: no weight is converted.
     Readings, each that of the authors' code: the ranking is the mean over the k classes (the paper sums
     them), and over the exemplars alone (the paper divides by the batch); old rows of the classifier stay
     fixed; new ones are imprinted. The paper's features are those before the last ReLU, which is the

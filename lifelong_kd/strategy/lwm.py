@@ -30,12 +30,13 @@ def lwm(
     ||Q_s|| ||_1`` on the new data, over the old classes; Q is the class activation map (Grad-CAM) of the last
     stage as a vector. Without a memory. The model must be convolutional.
 
-    Paper: Dhar et al. 2019, "Learning without Memorizing", arXiv 1811.08051, equations 1 to 5. It gives no
-    values for beta (``weight``) and gamma (``attention``); FACIL has 1 and 1 at T = 2. Its cross-entropy of
-    softened outputs carries no T^2, so beta = 1 is ``weight`` = 1 / T^2 = 0.25 here; gamma holds one to one.
-    Both maps are of the old class that the teacher finds most probable (FACIL takes each model's own top
-    class, Douillard's code the student's top old class), and both maps stay in the training step: in FACIL's
-    code no gradient flows from them.
+    Paper: Dhar et al. 2019, "Learning without Memorizing", arXiv 1811.08051. It gives no values for beta
+    (``weight``) and gamma (``attention``); FACIL has 1 and 1 at T = 2. Its cross-entropy of softened outputs
+    carries no T^2, so beta = 1 is ``weight`` = 1 / T^2 = 0.25 here; gamma holds one to one. Readings: both
+    maps are of the old class that the teacher finds most probable (FACIL takes each model's own top class,
+    Douillard's code the student's top old class); the student's map is that of its training step, with
+    gradient (in FACIL's code none flows from it), the teacher's that in evaluation mode. The attention term
+    buys less forgetting with less learning; how much of it is best depends on the data.
 
     Args:
         temperature: T, softens teacher and student.

@@ -21,7 +21,7 @@ __all__ = ["MarginRanking", "margin_ranking_loss"]
 def margin_ranking_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
     """How far the similarities to the wrong classes come within ``margin`` of the one to the right class.
 
-    ``mean_k max(margin - positive + negative_k, 0)`` (Hou et al. 2019, equation 8; the mean over the k
+    ``mean_k max(margin - positive + negative_k, 0)`` (LUCIR: Hou et al. 2019; the mean over the k
     hardest classes is that of the authors' code, the paper has their sum).
 
     Args:

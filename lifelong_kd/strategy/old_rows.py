@@ -63,6 +63,11 @@ class OldRows(Correction):
     def _weight(self, model: nn.Module) -> Tensor:
         head = getattr(unwrapped(model), "head", None)
         if not isinstance(head, self.head):
+            if head is None:
+                raise BadCall(
+                    f"the strategy needs the head {self.called!r}, but {type(model).__name__} has no head of its own:"
+                    f" give a network of lifelong_kd with that head"
+                )
             raise BadCall(
                 f"the strategy needs the head {self.called!r}, but the network ends in {type(head).__name__}: set"
                 f" model.head to {self.called}"

@@ -42,7 +42,7 @@ def podnet(
     and over height and brought to length 1, mean over the stages. Needs the head ``lsc``.
 
     Paper: Douillard, Cord, Ollion, Robert, Valle 2020, "PODNet: pooled outputs distillation for small-tasks
-    incremental learning", arXiv 2004.13513, equations 2 to 10. Weights are those of the authors' code for
+    incremental learning", arXiv 2004.13513, section 3. Weights are those of the authors' code for
     CIFAR-100: 3 sqrt(classes / new) for the maps (5 where the nearest mean predicts) and sqrt(classes /
     new) for the features; knowledge and code share all means, none is converted. Readings: the ratio counts
     the new classes among all, as the code does (the text's can be read as old by new); the margin acts,

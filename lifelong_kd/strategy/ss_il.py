@@ -48,8 +48,8 @@ def ss_il(
 
     Paper: Ahn et al. 2021, "SS-IL: Separated Softmax for Incremental Learning", arXiv 2003.13947, section 4;
     T = 2, batches of 128 new samples and 32 exemplars (its ImageNet setting). Its code has T^2 and a sum over
-    the tasks, so the weight of 1 holds one to one; the sum grows with the number of earlier tasks. Its
-    exemplars are herded.
+    the tasks, so the weight of 1 holds one to one; the sum grows with the number of earlier tasks. Its code
+    keeps the first samples of each class, as many of each; here they are herded.
 
     Args:
         temperature: T, softens teacher and student.

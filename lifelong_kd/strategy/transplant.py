@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.registry import Component
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Task
 from lifelong_kd.knowledge.mse import Mse
@@ -59,6 +60,8 @@ class Transplant(Distill):
     :func:`transplanted`); at the end of the task once more for all, and a new exemplar's logits of old
     classes are shrunk likewise.
 
+    Paper: X-DER, Boschini et al. 2022, arXiv 2201.00766, whose gamma is 0.85.
+
     Args:
         gamma: share of the true class's logit that others may have at most, in (0, 1].
         weight: when and how much: a schedule, a number or a list.
@@ -67,7 +70,12 @@ class Transplant(Distill):
         BadCall: if gamma is out of range, or, when a task begins, in a domain-incremental stream.
     """
 
-    def __init__(self, *, gamma: float, weight: object) -> None:
+    def __init__(
+        self,
+        *,
+        gamma: float = 0.85,
+        weight: Annotated[object, Component("schedule")] = 1.0,
+    ) -> None:
         super().__init__(Stored(), Mse(), source="memory", weight=weight, over="all")
         if not 0 < gamma <= 1:
             raise BadCall(f"gamma must lie in (0, 1], got {gamma}")

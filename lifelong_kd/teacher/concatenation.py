@@ -10,6 +10,7 @@ from torch import Tensor
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.registry import Component
 from lifelong_kd.core.types import LOGITS, Batch, Said, Task, Wants
+from lifelong_kd.teacher.base import Teacher
 from lifelong_kd.teacher.composite import Composite
 
 __all__ = ["Concatenation"]
@@ -73,18 +74,24 @@ class Concatenation(Composite):
             raise RuntimeError("Concatenation was asked before a task had begun")
         old, new = self.members
         parts = [
-            self._part(self.logits(old, batch), self._task.old),
-            self._part(self.logits(new, batch), self._task.new),
+            self._part(old, batch, self._task.old),
+            self._part(new, batch, self._task.new),
         ]
         logits = parts[0].new_full((len(batch), max(self._task.seen) + 1), torch.nan)
         for classes, part in zip((self._task.old, self._task.new), parts, strict=True):
             logits[:, list(classes)] = part
         return Said(logits)
 
-    def _part(self, logits: Tensor, classes: tuple[int, ...]) -> Tensor:
+    def _part(self, member: Teacher, batch: Batch, classes: tuple[int, ...]) -> Tensor:
+        logits, known = self.logits(member, batch), member.columns
         if max(classes) >= logits.shape[1]:
             raise BadCall(
                 f"a member of Concatenation says {logits.shape[1]} columns, but class {max(classes)} was asked of it"
+            )
+        lost = sorted(set(classes) - set(known)) if known is not None else []
+        if lost:
+            raise BadCall(
+                f"the member {type(member).__name__} of Concatenation does not know class {lost[0]}"
             )
         part = logits[:, list(classes)]
         return part - part.mean(dim=1, keepdim=True) if self.center else part

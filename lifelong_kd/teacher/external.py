@@ -153,7 +153,8 @@ class External(FrozenTeacher):
 def _there(path: str) -> Path:
     file = Path(path).expanduser()
     if not file.is_file():
-        raise DataMissing(f"the external teacher's file {file} is not there")
+        why = "is a folder" if file.is_dir() else "is not there"
+        raise DataMissing(f"the external teacher's file {file} {why}")
     return file
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol, cast
 
 import torch
 from avalanche.models import MultiHeadClassifier, MultiTaskModule
 from torch import Tensor, nn
 
-from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import LOGITS, Batch, Said, Wants
 from lifelong_kd.model.freeze import unwrapped
@@ -19,7 +19,7 @@ from lifelong_kd.model.network import Network
 from lifelong_kd.model.taps import penultimate
 from lifelong_kd.training.stopwatch import Stopwatch
 
-__all__ = ["Adapter", "Template"]
+__all__ = ["Adapter", "Template", "of_several"]
 
 
 class Template(Protocol):
@@ -200,8 +200,21 @@ class Adapter:
         if module.training:
             self._features = inputs[0]
 
+    def forget(self) -> None:
+        """The student has changed: its heads are asked about a batch anew."""
+        self._features = None
+
     def describe(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and penultimate features of ``x`` in evaluation mode; the student is left as it was."""
+        """Logits and penultimate features of ``x`` in evaluation mode; the student is left as it was.
+
+        Raises:
+            BadCall: for a model that has to be told task labels.
+        """
+        if self.multitask:
+            raise BadCall(
+                "the features of a model with task labels cannot be asked for; give a network of lifelong_kd with the"
+                " head 'multihead'"
+            )
         model = unwrapped(self.template.model)
         modes = {module: module.training for module in model.modules()}
         model.eval()
@@ -215,9 +228,28 @@ class Adapter:
         return logits.float(), features.float()
 
 
+@contextmanager
+def of_several() -> Iterator[None]:
+    """Inside, BatchNorm's complaint about a batch of a single sample says what can be done about it.
+
+    Raises:
+        RunFailed: instead of torch's error.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise RunFailed(
+            "BatchNorm cannot be trained on a batch of a single sample, such as one that is left over at the end of an"
+            " epoch: set training.drop_last, or change training.batch_size or the size of the draws"
+        ) from error
+
+
 def _ask(model: nn.Module, x: Tensor, wants: Wants, *label: Tensor, leaves: bool = False) -> Said:
     if wants.only_logits:
-        return Said(model(x, *label).float())
-    with Hearing(model, wants, leaves=leaves) as hearing:
+        with of_several():
+            return Said(model(x, *label).float())
+    with of_several(), Hearing(model, wants, leaves=leaves) as hearing:
         logits = model(x, *label)
     return hearing.said(logits.float())

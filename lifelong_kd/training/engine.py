@@ -35,6 +35,7 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.model.network import Network
 from lifelong_kd.stream.resolve import resolve
 from lifelong_kd.stream.transform import Pipeline
+from lifelong_kd.training.adapter import of_several
 from lifelong_kd.training.loader import BatchLoader
 from lifelong_kd.training.options import TrainingOptions
 from lifelong_kd.training.randomness import undisturbed
@@ -178,7 +179,7 @@ class EngineMixin:
 
     def forward(self) -> Any:
         template = cast(Any, self)
-        with self.precision_context():
+        with of_several(), self.precision_context():
             if self.options.compile and self.is_training:
                 output = self._compiled_forward(template.mb_x)
             elif hasattr(self.experience, "task_labels"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -214,7 +215,10 @@ class DistillationPlugin(SupervisedPlugin):
             batch, None, self.adapter.student, self.adapter.heads, progress=_progress(strategy)
         )
         self._lesson = lesson
-        self._joined = self.strategy.sources(lesson) if self.adapter.separable else []
+        joined = self.strategy.sources(lesson) if self.adapter.separable else []
+        # A part of a joined map is not the tensor that the logits come from: nothing is differentiated by it.
+        apart = any(lesson.wants(source).gradients for source in ("new", *joined))
+        self._joined = [] if apart else joined
         wants = lesson.wants("new")
         if self._joined:
             # No layer mixes samples, so one pass says the same as several, in fewer and larger products.
@@ -248,10 +252,12 @@ class DistillationPlugin(SupervisedPlugin):
 
     def after_update(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         if self._lesson is not None:
+            self.adapter.forget()
             for loss in self.strategy.separate(self._lesson):
                 strategy.optimizer.zero_grad()
                 loss.backward()
                 strategy.optimizer_step()
+                self.adapter.forget()
 
     def after_training_iteration(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         if self._lesson is not None:
@@ -296,14 +302,22 @@ def _like(
     optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], lr: float | None
 ) -> torch.optim.Optimizer:
     """An optimiser of the same kind and settings."""
-    options = {key: value for key, value in optimizer.defaults.items() if key not in UNIQUE}
     kind: Any = type(optimizer)
+    taken = _taken(kind)
+    options = {key: value for key, value in optimizer.defaults.items() if key in taken}
     made: torch.optim.Optimizer = kind(parameters, **{**options, **({} if lr is None else {"lr": lr})})
     return made
 
 
-UNIQUE = ("differentiable", "decoupled_weight_decay")
-"""Defaults that torch records but not every optimiser takes."""
+def _taken(kind: type) -> set[str]:
+    """The options that an optimiser takes, of the defaults that torch records for all."""
+    names: set[str] = set()
+    for base in kind.__mro__:
+        found = inspect.signature(base).parameters
+        names |= set(found)
+        if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in found.values()):
+            break
+    return names
 
 
 class _TaskCriterion:

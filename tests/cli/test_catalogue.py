@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import lifelong_kd
-from lifelong_kd.catalogue import page
+from lifelong_kd.catalogue import KEYS, keys_page, page
 from lifelong_kd.catalogue.docstring import links, read
 from lifelong_kd.catalogue.layout import paragraph
 from lifelong_kd.catalogue.parts import needs_of, parts_of
@@ -25,6 +25,7 @@ from lifelong_kd.core.errors import BadCall, DataMissing
 from lifelong_kd.knowledge.cosine import Cosine
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.memory.reservoir import Reservoir
+from lifelong_kd.schedule.combined import Product
 from lifelong_kd.schedule.per_task import PerTask
 from lifelong_kd.schedule.ratio import SqrtOldNew
 from lifelong_kd.strategy.base import Strategy
@@ -282,3 +283,52 @@ def test_a_page_of_ones_own_component(tmp_path: Path) -> None:
         assert "mine:\n        name: mine\n        weight: 1.0" in result.output
     finally:
         registry_of("term").remove("mine")
+
+
+# ---- what is no component ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_every_key_of_the_configuration_has_a_meaning(name: str) -> None:
+    text = keys_page(name)
+    keys = re.findall(r"^  ([\w.]+): .*; default ", text, flags=re.MULTILINE)
+    assert len(keys) >= 3 and text.count("\n      ") >= len(keys)
+    command = part(text, "On the command line").split()[-1]
+    assert load_config({"stream": "split_digits", "model": "mlp", "strategy": "naive"}, [command])
+
+
+def test_one_word_shows_the_keys_of_a_part_of_the_configuration() -> None:
+    shown_keys = CliRunner().invoke(main, ["show", "training"])
+    assert (
+        shown_keys.exit_code == 0 and "epochs: a whole number (at least 1); default 10" in shown_keys.stdout
+    )
+    misspelt = CliRunner().invoke(main, ["show", "trainig"])
+    assert misspelt.exit_code == 2 and "Did you mean 'training'?" in misspelt.stderr
+
+
+@pytest.mark.parametrize("noun", ["stream", "model"])
+def test_the_options_of_every_stream_and_model_have_a_meaning(noun: str) -> None:
+    name = {"stream": "split_digits", "model": "mlp"}[noun]
+    below = part(shown(noun, name), f"Options of every {noun}")
+    keys = re.findall(r"^  (\w+): ", below, flags=re.MULTILINE)
+    assert keys and len(re.findall(r"^      \S", below, flags=re.MULTILINE)) >= len(keys)
+
+
+def test_made_up_examples_show_what_their_component_is_for() -> None:
+    new = load_config(
+        parse_value(textwrap.dedent(part(shown("teacher", "concatenation"), "In a configuration")))
+    )
+    assert new.settings["strategy"]["teachers"]["new"]["name"] == "expert"
+    assert "teachers: [snapshot, ema]" in shown("teacher", "choice")
+    assert "architecture: resnet18" in shown("model", "torchvision")
+    assert "head: cosine" in shown("term", "margin_ranking")
+    assert "weights: [1.0, 1.0, 1.0, 1.0, 1.0]" in shown("schedule", "per_task")
+
+
+def test_a_weight_made_of_weights_says_of_which() -> None:
+    strategy = Strategy(
+        terms={"a": Distill(Snapshot(), Kd(), weight=Product(of=SqrtOldNew(scale=2.0), by=3.0))}
+    )
+    assert dict(parts_of(strategy))["term a"].endswith(
+        "weight product (of sqrt_old_new (scale 2), by 3), over the old classes"
+    )

@@ -311,3 +311,17 @@ def test_options_of_what_is_a_number_by_default(write: Write) -> None:
 
 def test_a_single_override_may_be_a_text(write: Write) -> None:
     assert load_config(write(), "training.epochs=2").settings["training"]["epochs"] == 2
+
+
+def test_what_is_missed_beside_an_option_of_the_command_line_is_blamed_on_it(write: Write) -> None:
+    (problem,) = problems(
+        write("stream: toy\nmodel: toy\nstrategy:\n  name: compose\n  terms:\n    a: {name: rehearse}\n"),
+        ["strategy.terms.b.weight=2", "strategy.terms.b.knowledge=kd"],
+    )
+    assert problem.startswith("command line: strategy.terms.b.teacher: is missing")
+
+
+def test_a_wrong_word_where_a_plain_value_can_stand_too() -> None:
+    settings = {"stream": "toy", "model": "toy", "strategy": {"name": "lwf", "weight": "big"}}
+    with pytest.raises(ConfigError, match=r"no schedule called 'big'; known: .*; or a number or a list\."):
+        load_config(settings)

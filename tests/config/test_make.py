@@ -9,7 +9,7 @@ from lifelong_kd.config.build import build, build_parts, pick_device, refuse_sev
 from lifelong_kd.config.load import load_config
 from lifelong_kd.config.make import make, make_options
 from lifelong_kd.config.nouns import registry_of
-from lifelong_kd.core.errors import BadCall, ConfigError
+from lifelong_kd.core.errors import BadCall, ConfigError, DataMissing
 from lifelong_kd.schedule.ratio import OldAll
 
 
@@ -112,3 +112,14 @@ def test_refusals_of_several_parts_come_together() -> None:
 def test_build_wants_a_loaded_configuration(wrong: Any) -> None:
     with pytest.raises(BadCall, match="build takes what load_config returns, not"):
         build(wrong)
+
+
+def test_a_missing_file_is_said_with_its_key() -> None:
+    term = {"teacher": {"name": "external", "path": "nowhere.safetensors"}, "knowledge": "kd"}
+    config = load_config(
+        {"stream": "toy", "model": "toy", "strategy": {"name": "compose", "terms": {"a": term}}}
+    )
+    with pytest.raises(
+        DataMissing, match=r"^strategy\.terms\.a\.teacher: .*nowhere\.safetensors is not there"
+    ):
+        build_parts(config)

@@ -102,9 +102,14 @@ POOL_ELSEWHERE = dict.fromkeys(("dataset", "files"), "tests/stream/test_pools.py
 
 # Each with the tests that look at it; tests/strategy/test_compose.py names them in YAML.
 TERM = {
+    "codes": "tests/strategy/test_ebll.py",
     "distill": "tests/strategy/test_terms.py",
+    "future_cap": "tests/strategy/test_xder.py",
+    "important_maps": "tests/strategy/test_podnet.py",
     "margin_ranking": "tests/strategy/test_lucir.py",
+    "past_cap": "tests/strategy/test_xder.py",
     "rehearse": "tests/strategy/test_terms.py",
+    "transplant": "tests/strategy/test_xder.py",
 }
 
 # The value of "teacher" is the name of one.

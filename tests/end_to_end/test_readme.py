@@ -79,7 +79,9 @@ def test_the_first_screen_has_the_two_commands() -> None:
 
 
 def test_the_short_table_has_rows_of_the_long_one() -> None:
-    shown = re.search(r"<!-- results: split_digits, some -->\n(.*?)<!-- end of results -->", README, flags=re.DOTALL)
+    shown = re.search(
+        r"<!-- results: split_digits, some -->\n(.*?)<!-- end of results -->", README, flags=re.DOTALL
+    )
     file = ROOT / "benchmarks" / "reproductions" / "results" / "split_digits.md"
     assert shown is not None
     rows = shown[1].strip().splitlines()

@@ -15,6 +15,7 @@ from lifelong_kd.core.types import Scenario, Task
 from lifelong_kd.memory.base import Memory
 from lifelong_kd.memory.exemplars import Balanced, Herding, herd
 from lifelong_kd.memory.kmeans import KMeans
+from lifelong_kd.strategy.base import Strategy
 from tests.reference import memories as slow
 
 
@@ -240,3 +241,15 @@ def test_a_budget_of_nothing_is_refused(kind: type, options: dict[str, int]) -> 
 def test_features_of_length_0_are_herded_too() -> None:
     features = F.normalize(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), dim=1)
     assert sorted(herd(features, 2).tolist()) == [0, 1]
+
+
+@KINDS
+def test_a_class_that_comes_in_more_tasks_than_it_has_exemplars_is_refused(kind: type) -> None:
+    memory = kind(total=4)
+    memory.check(2, tasks=2, again=2)
+    with pytest.raises(BadCall, match="2 exemplars a class has none left for each of the 3 tasks"):
+        memory.check(2, tasks=3, again=3)
+    strategy = Strategy(memory=memory)
+    strategy.check_stream([(0, 1)] * 2)
+    with pytest.raises(BadCall, match="3 tasks"):
+        strategy.check_stream([(0, 1)] * 3)

@@ -340,6 +340,15 @@ def test_a_fresh_student_learns_what_the_old_one_knew() -> None:
     assert (p - q).abs().sum(1).mean() < 0.4
 
 
+def test_consolidation_on_a_memory_needs_one() -> None:
+    run = driver(network(), Consolidation(epochs=1, samples="memory"))
+    with pytest.raises(BadCall, match="needs a memory"):
+        run.begin(TASKS[0])
+    phase = Consolidation(epochs=1, samples="memory", first_task=True)
+    with pytest.raises(BadCall, match="needs a memory"):
+        driver(network(), phase, memory=Balanced(total=12)).begin(TASKS[0])
+
+
 def test_consolidation_from_a_pool() -> None:
     run = driver(network(), Consolidation(epochs=1, samples="external"))
     run.learn(TASKS[0])

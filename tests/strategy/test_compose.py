@@ -18,10 +18,12 @@ from lifelong_kd.strategy.ancl import ancl
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.compose import compose
 from lifelong_kd.strategy.derpp import derpp
+from lifelong_kd.strategy.ebll import ebll
 from lifelong_kd.strategy.icarl import icarl
 from lifelong_kd.strategy.lucir import lucir
 from lifelong_kd.strategy.lwf import lwf
 from lifelong_kd.strategy.term import Distill, Rehearse
+from lifelong_kd.strategy.xder import xder
 from lifelong_kd.teacher.snapshot import Snapshot
 from lifelong_kd.testing.small import small_experiment
 
@@ -67,6 +69,28 @@ strategy:
     features: {teacher: snapshot, knowledge: cosine, weight: {name: sqrt_old_new, scale: 5.0}}
     margin: {name: margin_ranking, k: 1}
   phases: [imprint]
+"""
+
+EBLL = """
+strategy:
+  name: compose
+  teachers: {old: snapshot}
+  terms:
+    kd: {teacher: old, knowledge: kd, weight: 0.5, over: per_task}
+    codes: {name: codes, teacher: old, size: 4, epochs: 1, weight: 0.1}
+"""
+
+XDER = """
+strategy:
+  name: compose
+  task_loss: new
+  memory: {name: balanced, total: 24}
+  memory_batch: 8
+  terms:
+    logits: {name: transplant, weight: 0.3}
+    labels: {name: rehearse, source: memory2, over: old, weight: 0.8}
+    past: {name: past_cap, weight: 0.5}
+    future: {name: future_cap, weight: 0.5}
 """
 
 TWO = """
@@ -121,6 +145,10 @@ def composed(text: str, tmp_path: Path, *overrides: str) -> Strategy:
         pytest.param(ICARL, lambda: icarl(memory=24), None, id="icarl"),
         pytest.param(LUCIR, lambda: lucir(memory=24, k=1, fix_old=False), "cosine", id="lucir"),
         pytest.param(ANCL, lambda: ancl(weight=2.0, auxiliary=1.0, expert_epochs=1), None, id="ancl"),
+        pytest.param(
+            EBLL, lambda: ebll(weight=0.5, code_weight=0.1, code_size=4, encoder_epochs=1), None, id="ebll"
+        ),
+        pytest.param(XDER, lambda: xder(memory=24, memory_batch=8, eta=0.5), None, id="xder"),
         pytest.param(TWO, by_hand, "cosine", id="two_terms"),
     ],
 )
@@ -146,7 +174,7 @@ def test_a_named_teacher_is_one_object_and_a_written_out_one_is_not(tmp_path: Pa
 
 
 def test_what_was_resolved_is_read_back_to_the_same(tmp_path: Path) -> None:
-    for text in (LWF, DERPP, ICARL, LUCIR, TWO, ANCL):
+    for text in (LWF, DERPP, ICARL, LUCIR, TWO, ANCL, EBLL, XDER):
         path = tmp_path / "config.yaml"
         path.write_text(HEAD + text)
         first = load_config(path)
@@ -243,7 +271,9 @@ strategy:
 
 
 def test_noise_and_held_samples_reach_the_strategy(tmp_path: Path) -> None:
-    strategy = composed(LWF, tmp_path, "strategy.noise=0.3", "strategy.held=0.1", "strategy.task_weight=0.5")
+    memory = ("strategy.memory=200", "strategy.train_on=new_and_memory", "strategy.task_loss=seen")
+    changes = ("strategy.noise=0.3", "strategy.held=0.1", "strategy.task_weight=0.5")
+    strategy = composed(LWF, tmp_path, *memory, *changes)
     assert strategy.noise is not None and (strategy.noise.eta, strategy.noise.gamma) == (0.3, 0.55)
     assert strategy.held.share == 0.1
     assert composed(LWF, tmp_path).noise is None

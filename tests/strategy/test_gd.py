@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import TaskData
 from lifelong_kd.strategy.gd import gd, global_probabilities
 from lifelong_kd.stream.pool import Pool
-from tests.strategy.by_hand import NEW, OLD, SEEN, ce, kl, log_softmax, third_task
+from tests.strategy.by_hand import NEW, OLD, SEEN, begin, ce, kl, log_softmax, student, third_task
+from tests.strategy.driver import Driver, tasks_of
 
 
 class Noise(Pool):
@@ -49,3 +51,16 @@ def test_with_a_pool_everything_is_a_mean_over_both() -> None:
 
 def test_probabilities_of_one_old_class() -> None:
     assert global_probabilities(torch.ones(1, 1), torch.tensor([[0.3, 0.7]])).tolist() == [[1.0, 0.0, 0.0]]
+
+
+def test_classes_that_come_again_have_no_global_teacher() -> None:
+    first, second = tasks_of([(0, 1, 2), (0, 1, 2)], "domain")
+    driver = Driver(gd(memory=12, pool=Noise(), balanced_epochs=0), student())
+    begin(driver, first)
+    driver.end()
+    with pytest.raises(BadCall, match="leave out the pool"):
+        begin(driver, second)
+    driver = Driver(gd(memory=12, balanced_epochs=0), student())
+    for task in (first, second):
+        begin(driver, task)
+        driver.end()

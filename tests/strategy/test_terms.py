@@ -13,6 +13,8 @@ from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.knowledge.mse import Mse
 from lifelong_kd.memory.exemplars import Herding
 from lifelong_kd.memory.reservoir import Reservoir
+from lifelong_kd.schedule.combined import Product
+from lifelong_kd.schedule.gradient_ratio import GradientRatio
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.lesson import Lesson, Source
 from lifelong_kd.strategy.task_loss import TaskLoss
@@ -379,3 +381,51 @@ def test_a_growing_task_is_compared_on_columns_both_have() -> None:
         ]
     )
     assert float(value.detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_term_with_a_step_of_its_own_asks_the_student_as_it_is_by_then() -> None:
+    teacher = Fixed(torch.zeros(6, 6))
+    strategy = Strategy(
+        memory=Reservoir(capacity=8),
+        memory_batch=6,
+        terms={
+            "replay": Rehearse(TaskLoss()),
+            "new": Distill(teacher, Mse(), over="all", separate=True),
+            "old": Distill(teacher, Mse(), over="all", source="memory", separate=True),
+        },
+    )
+    run = Driver(strategy, linear(6))
+    tasks = tasks_of(GROUPS)
+    data = run.begin(tasks[0])
+    first = batch_of(data, range(6))
+    strategy.after_step(run.lesson(first)[1])
+    loss, lesson = run.lesson(first)
+    strategy.loss(loss, lesson).backward()
+    run.forwards.clear()
+    drawn = lesson.batch("memory")
+    for value in strategy.separate(lesson):
+        with torch.no_grad():
+            run.model.weight.add_(0.1)
+        value.backward()
+    assert run.forwards == [6, 6], "once for each, and not what was said before the step"
+    assert lesson.batch("memory") is drawn
+    again = lesson.again()
+    assert not torch.equal(again.student("new").logits, lesson.student("new").logits)
+
+
+def test_an_adaptive_weight_is_refused_where_nothing_is_measured() -> None:
+    with pytest.raises(BadCall, match="task_weight cannot follow the size of gradients"):
+        Strategy(task_weight=GradientRatio())
+    term = Distill(Snapshot(), Kd(temperature=2.0), separate=True, weight=Product(of=2.0, by=GradientRatio()))
+    with pytest.raises(BadCall, match="the weight of 'kd' cannot follow"):
+        Strategy(terms={"kd": term})
+
+
+def test_what_is_held_out_stays_out() -> None:
+    with pytest.raises(BadCall, match="'held' needs a memory"):
+        Strategy(held=0.1)
+    with pytest.raises(BadCall, match="everything"):
+        Strategy(held=0.1, memory=Herding(total=8), train_on="everything")
+    with pytest.raises(BadCall, match="term 'old' draws from the whole memory"):
+        Strategy(held=0.1, memory=Herding(total=8), terms={"old": Rehearse(TaskLoss())})
+    Strategy(held=0.1, memory=Herding(total=8), train_on="new_and_memory")

@@ -20,7 +20,15 @@ def test_wa_is_its_formula() -> None:
 def test_after_a_task_new_rows_are_as_long_as_old_ones() -> None:
     step = third_task(wa(memory=12))
     step.driver.end()
+    assert float(step.driver.model[2].weight.detach().min()) >= 0  # type: ignore[index]
     lengths = step.driver.model[2].weight.detach().norm(dim=1)  # type: ignore[index]
     assert lengths[list(NEW)].mean() == pytest.approx(float(lengths[list(OLD)].mean()))
     teacher = step.driver.strategy.terms["kd"].teacher
     assert torch.equal(teacher.module[2].weight, step.driver.model[2].weight)  # type: ignore[union-attr,index]
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_weights_are_clipped_after_each_step(positive: bool) -> None:
+    step = third_task(wa(memory=12, positive=positive))
+    smallest = float(step.driver.model[2].weight.detach().min())  # type: ignore[index]
+    assert (smallest >= 0) is positive

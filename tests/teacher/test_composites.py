@@ -190,6 +190,11 @@ def test_a_concatenation_refuses_what_it_cannot_split() -> None:
     teacher.begin_task(SECOND)
     with pytest.raises(BadCall, match="says 1 columns, but class 1 was asked"):
         teacher.teach(of([0]))
+    known = Says(rows([1.0, 2.0, 3.0, 4.0, 5.0]))
+    teacher = Concatenation(old=Says(rows([1.0, NAN]), columns=(0,)), new=known)
+    teacher.begin_task(SECOND)
+    with pytest.raises(BadCall, match="does not know class 1"):
+        teacher.teach(of([0]))
 
 
 # ---- expert ---------------------------------------------------------------------------------------------------

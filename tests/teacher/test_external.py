@@ -153,6 +153,16 @@ def test_files_that_are_not_there_or_not_ours(tmp_path: Path) -> None:
         External(path=str(tmp_path / "other"))
 
 
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "task_1.safetensors"
+    exported(path)
+    whole = path.read_bytes()
+    for broken in (whole[:-40], whole.replace(b"backbone", b"backb0ne")):
+        path.write_bytes(broken)
+        with pytest.raises(BadCall, match="is damaged, or does not hold the network"):
+            External(path=str(path))
+
+
 def test_a_network_for_other_samples_is_refused_at_the_first_batch() -> None:
     with pytest.raises(BadCall, match=r"does not take the stream's samples of shape \(1, 8, 8\)"):
         begun(network()).teach(batch_of(images()))

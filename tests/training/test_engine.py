@@ -11,16 +11,24 @@ from torch import nn
 
 from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.knowledge.gradcam import GradCam
+from lifelong_kd.knowledge.kd import Kd
+from lifelong_kd.memory.reservoir import Reservoir
 from lifelong_kd.model.build import build_network
 from lifelong_kd.model.freeze import digest
 from lifelong_kd.model.multihead import ABSENT
+from lifelong_kd.phase.warm_up import WarmUp
+from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.icarl import icarl
 from lifelong_kd.strategy.joint import joint
 from lifelong_kd.strategy.lwf import lwf
 from lifelong_kd.strategy.naive import naive
 from lifelong_kd.strategy.replay import replay
+from lifelong_kd.strategy.task_loss import TaskLoss
+from lifelong_kd.strategy.term import Distill, Rehearse
 from lifelong_kd.stream.build import build_stream
 from lifelong_kd.stream.image_folder import image_folder
+from lifelong_kd.teacher.snapshot import Snapshot
 from lifelong_kd.testing.small import small_experiment
 from lifelong_kd.tracking.base import Tracker
 from lifelong_kd.training.experiment import Experiment
@@ -380,3 +388,53 @@ def test_another_streams_data_do_not_pass_through_this_streams_pipeline() -> Non
 def test_no_head_is_a_column_in_any_precision() -> None:
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
         assert float(torch.tensor(ABSENT, dtype=dtype)) == ABSENT
+
+
+# ---- terms that share a pass, or have a step of their own ---------------------------------------------------------
+
+
+def test_a_term_with_a_step_of_its_own_may_share_its_data_with_others(tmp_path: Path) -> None:
+    kd = Kd(temperature=2.0)
+    terms: dict[str, Any] = {
+        "replay": Rehearse(TaskLoss()),
+        "new": Distill(Snapshot(), kd, separate=True),
+        "old": Distill(Snapshot(), kd, source="memory", separate=True),
+    }
+    _, results = end(tmp_path / "run", Strategy(memory=Reservoir(capacity=20), terms=terms))
+    assert len(results["accuracy_matrix"]) == 3
+
+
+def test_maps_are_differentiated_though_the_student_could_take_all_sources_in_one_pass(
+    tmp_path: Path,
+) -> None:
+    terms: dict[str, Any] = {"replay": Rehearse(TaskLoss()), "maps": Distill(Snapshot(), GradCam())}
+    strategy = Strategy(memory=Reservoir(capacity=20), terms=terms)
+    model = ("cnn", {"width": 4, "stages": 2, "batch_norm": False})
+    _, results = end(tmp_path / "run", strategy, model=model)
+    assert len(results["accuracy_matrix"]) == 3
+
+
+def test_what_phases_before_a_task_said_survives_a_stop_inside_it(tmp_path: Path) -> None:
+    class Stop(Notes):
+        def log(self, values: Any, axis: str, step: Any) -> None:
+            super().log(values, axis, step)
+            # The second record of the second task comes after the checkpoint inside it.
+            if sum(line[0] == "iteration" and line[2]["task"] == 1 for line in self.lines) == 2:
+                raise KeyboardInterrupt
+
+    def make() -> Strategy:
+        return Strategy(phases=[WarmUp(epochs=1)])
+
+    _, whole = end(tmp_path / "whole", make())
+    with pytest.raises(Interrupted):
+        end(tmp_path / "stopped", make(), trackers=[Stop()])
+    resumed = small_experiment(make()).run(tmp_path / "stopped", resume=True)
+    said = [[entry.get("phases") for entry in run["per_task"]] for run in (whole, resumed)]
+    assert said[0] == said[1] and "warm_up/loss" in said[0][1]
+
+
+def test_a_batch_of_one_says_what_to_do(tmp_path: Path) -> None:
+    # 48 samples a task: one is left over.
+    with pytest.raises(RunFailed, match=r"a batch of a single sample.*training\.drop_last"):
+        end(tmp_path / "run", naive(), batch_size=47)
+    end(tmp_path / "dropped", naive(), batch_size=47, drop_last=True)

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 import lifelong_kd
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.correction.drift import PrototypeDrift
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.memory.reservoir import Reservoir
 from lifelong_kd.model.freeze import digest
@@ -24,6 +25,7 @@ from lifelong_kd.strategy.task_loss import TaskLoss
 from lifelong_kd.strategy.term import Distill, Rehearse
 from lifelong_kd.teacher.snapshot import Snapshot
 from lifelong_kd.training.adapter import Adapter
+from lifelong_kd.training.plugin import _like
 from tests.reference.losses import kd as kd_slow
 
 FEATURES = 12
@@ -270,7 +272,7 @@ def test_task_loss_new_leaves_the_old_columns_alone() -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: lifelong_kd.plugin("lfw"), "Did you mean 'lwf'"),
+        (lambda: lifelong_kd.plugin("podent"), "Did you mean 'podnet'"),
         (lambda: lifelong_kd.plugin("lwf", temprature=3.0), "temprature"),
         (lambda: lifelong_kd.plugin("naive").teacher, "0 teachers"),
         (lambda: lifelong_kd.plugin("avalanche/ewc"), "Avalanche's own"),
@@ -424,3 +426,40 @@ def test_one_pass_ends_like_several(monkeypatch: pytest.MonkeyPatch) -> None:
         ends.append(torch.cat([parameter.detach().flatten() for parameter in model.parameters()]))
     assert not torch.equal(ends[0], torch.zeros_like(ends[0]))
     assert torch.allclose(ends[0], ends[1], atol=1e-5)
+
+
+def test_separate_heads_are_asked_anew_by_a_term_with_a_step_of_its_own() -> None:
+    terms = {"kd": Distill(Snapshot(), Kd(temperature=2.0), separate=True)}
+    plugin = lifelong_kd.plugin(Strategy(terms=terms))
+    strategy = naive(MTSimpleMLP(input_size=FEATURES, hidden_size=16), plugin)
+    for experience in benchmark(task_labels=True).train_stream:
+        strategy.train(experience, eval_streams=[])
+    assert float(plugin.parts["kd"].raw) > 0.0
+
+
+def test_features_of_a_model_with_task_labels_are_refused() -> None:
+    plugin = lifelong_kd.plugin(Strategy(corrections=[PrototypeDrift()]))
+    strategy = naive(MTSimpleMLP(input_size=FEATURES, hidden_size=16), plugin)
+    with pytest.raises(BadCall, match="the features of a model with task labels"):
+        strategy.train(benchmark(task_labels=True).train_stream[0], eval_streams=[])
+
+
+class WithKeywords(torch.optim.AdamW):
+    """An optimiser that hands its options on."""
+
+    def __init__(self, params: Any, **options: Any) -> None:
+        super().__init__(params, **options)
+
+
+def test_the_optimiser_of_a_phase_has_the_runs_own_options() -> None:
+    weight = [nn.Parameter(torch.ones(2))]
+    for made in (
+        torch.optim.NAdam(weight, lr=0.3, weight_decay=0.2, decoupled_weight_decay=True),
+        torch.optim.AdamW(weight, lr=0.3, weight_decay=0.2, foreach=True),
+        torch.optim.Adam(weight, lr=0.3, fused=True),
+        torch.optim.SGD(weight, lr=0.3, momentum=0.5),
+        WithKeywords(weight, lr=0.3, weight_decay=0.2),
+    ):
+        like = _like(made, weight, None)
+        assert type(like) is type(made) and like.defaults == made.defaults
+        assert _like(made, weight, 0.1).defaults["lr"] == 0.1

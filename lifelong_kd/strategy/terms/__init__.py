@@ -5,9 +5,14 @@ from lifelong_kd.core.registry import Registry
 registry = Registry(
     "term",
     {
+        "codes": "lifelong_kd.strategy.codes:Codes",
         "distill": "lifelong_kd.strategy.term:Distill",
+        "future_cap": "lifelong_kd.strategy.caps:FutureCap",
+        "important_maps": "lifelong_kd.strategy.importance:Important",
         "margin_ranking": "lifelong_kd.strategy.margin:MarginRanking",
+        "past_cap": "lifelong_kd.strategy.caps:PastCap",
         "rehearse": "lifelong_kd.strategy.term:Rehearse",
+        "transplant": "lifelong_kd.strategy.transplant:Transplant",
     },
 )
 register = registry.register
