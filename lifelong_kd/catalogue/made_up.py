@@ -29,6 +29,7 @@ _USUAL: Sequence[str] = ("snapshot", "kd", "linear", "reservoir", "noise")
 # What is checked when a task begins, and not by the configuration.
 _AROUND: Mapping[tuple[str, str], Settings] = {
     ("term", "margin_ranking"): {"model": {"name": "mlp", "head": "cosine"}},
+    ("term", "important_maps"): {"model": "cnn"},
     ("pool", "dataset"): {"stream": "split_cifar100", "model": "resnet32"},
     ("head", "multihead"): {"stream": {"name": "split_digits", "scenario": "task"}},
 }

@@ -77,5 +77,7 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
     >>> nearest("temprature", ["temperature", "weight"])
     'temperature'
     """
-    matches = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    matches = difflib.get_close_matches(name, list(allowed), n=3, cutoff=0.6)
+    # Two letters in the wrong order are a likelier slip than a wrong one.
+    swapped = [match for match in matches if sorted(match) == sorted(name)]
+    return next(iter(swapped or matches), None)

@@ -175,7 +175,12 @@ class Distill(Term):
     def _mean(self, student: Any, teacher: Any) -> Tensor:
         if self.learner is not None:
             self.learner.meet(student, teacher)
-        said = self.knowledge(student, teacher)
+        try:
+            said = self.knowledge(student, teacher)
+        except ValueError as error:
+            raise BadCall(
+                f"{type(self.knowledge).__name__} cannot compare this student with {type(self._teacher).__name__}: {error}"
+            ) from error
         return said.sum() / max(len(said), 1)
 
     def _maps(self, lesson: Lesson, said: Said) -> dict[str, Tensor]:

@@ -99,6 +99,10 @@ class Transplant(Distill):
             return
         batch, logits = found
         slots = batch.fields["slot"].cpu()
+        # A reservoir goes on filling within the task.
+        missing = int(slots.max()) + 1 - len(self._times)
+        if missing > 0:
+            self._times = torch.cat([self._times, self._times.new_zeros(missing)])
         self._times[slots] += 1
         drawn = torch.rand(len(slots), generator=self._seeds.generator("transplant"))
         chosen = drawn * self._times[slots] < 1

@@ -9,10 +9,12 @@ from torch import Tensor
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import LOGITS, Batch, Moment, Said, Wants
 from lifelong_kd.correction.nearest_mean import NearestMean
+from lifelong_kd.knowledge.attention import Attention
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.knowledge.mse import Mse
 from lifelong_kd.memory.exemplars import Herding
 from lifelong_kd.memory.reservoir import Reservoir
+from lifelong_kd.model.build import build_network
 from lifelong_kd.schedule.combined import Product
 from lifelong_kd.schedule.gradient_ratio import GradientRatio
 from lifelong_kd.strategy.base import Strategy
@@ -303,6 +305,17 @@ def test_a_teacher_on_data_it_cannot_teach_on_is_refused() -> None:
         Distill(Stored(), Mse(), source="new")
     with pytest.raises(BadCall, match="'external'; not on 'dreams'"):
         Distill(Snapshot(), Kd(), source="dreams")  # type: ignore[arg-type]
+
+
+def test_maps_of_one_place_are_no_attention() -> None:
+    perceptron = build_network((5,), 6, model=("mlp", {"hidden": [4]}))
+    driver = Driver(Strategy(terms={"look": Distill(Snapshot(), Attention())}), perceptron)
+    tasks = tasks_of(GROUPS)
+    driver.learn(tasks[0], steps=1)
+    data = driver.begin(tasks[1])
+    loss, step = driver.lesson(batch_of(data, range(4)))
+    with pytest.raises(BadCall, match="Attention cannot compare this student with Snapshot: .*"):
+        driver.strategy.loss(loss, step)
 
 
 def test_unknown_words_are_refused() -> None:
