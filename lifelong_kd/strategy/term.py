@@ -178,9 +178,8 @@ class Distill(Term):
         try:
             said = self.knowledge(student, teacher)
         except ValueError as error:
-            raise BadCall(
-                f"{type(self.knowledge).__name__} cannot compare this student with {type(self._teacher).__name__}: {error}"
-            ) from error
+            who = type(self.knowledge).__name__, type(self._teacher).__name__
+            raise BadCall(f"{who[0]} cannot compare this student with {who[1]}: {error}") from error
         return said.sum() / max(len(said), 1)
 
     def _maps(self, lesson: Lesson, said: Said) -> dict[str, Tensor]:

@@ -314,7 +314,7 @@ def test_maps_of_one_place_are_no_attention() -> None:
     driver.learn(tasks[0], steps=1)
     data = driver.begin(tasks[1])
     loss, step = driver.lesson(batch_of(data, range(4)))
-    with pytest.raises(BadCall, match="Attention cannot compare this student with Snapshot: .*"):
+    with pytest.raises(BadCall, match="Attention cannot compare this student with Snapshot"):
         driver.strategy.loss(loss, step)
 
 
