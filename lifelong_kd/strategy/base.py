@@ -437,7 +437,8 @@ class Strategy:
         for learner in self.learners:
             learner.step()
         for term in self.terms.values():
-            term.after_step(lesson)
+            if term.weight(lesson.moment) != 0.0:
+                term.after_step(lesson)
         for correction in self.corrections:
             correction.after_step(lesson.model)
         for name, teacher in self.teachers.items():
