@@ -196,15 +196,18 @@ class Strategy:
                     " included; train on them with train_on='new_and_memory'"
                 )
 
-    def check_stream(self, tasks: Sequence[Sequence[int]]) -> None:
+    def check_stream(self, tasks: Sequence[Sequence[int]], columns: Sequence[str] = ()) -> None:
         """Refuse a stream that the strategy would fail on half-way, such as one with more tasks than weights.
 
         Args:
             tasks: the classes of each task, as far as they are known beforehand.
+            columns: what the class of each column is called.
 
         Raises:
             BadCall: saying what does not fit.
         """
+        for teacher in self.teachers.values():
+            teacher.check_columns(columns)
         seen: set[int] = set()
         for index, classes in enumerate(tasks):
             moment = Moment(task=index, old=len(seen), new=len(classes), batch=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -62,6 +62,16 @@ class Teacher(ABC):
         Columns of other classes are NaN in its logits, so that a term that compares them by mistake does not go unseen.
         """
         return None
+
+    def check_columns(self, columns: Sequence[str]) -> None:
+        """Refuse a stream whose columns stand for other classes than this teacher's.
+
+        Args:
+            columns: what the class of each column is called.
+
+        Raises:
+            BadCall: saying which do not fit.
+        """
 
     @property
     @abstractmethod

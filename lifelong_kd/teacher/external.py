@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lifelong_kd.core.errors import BadCall, DataMissing
 from lifelong_kd.core.types import LOGITS, Batch, Said, Wants
 from lifelong_kd.model.freeze import digest, frozen_copy
-from lifelong_kd.model.saved import load_saved
+from lifelong_kd.model.saved import load_saved, read_metadata
 from lifelong_kd.teacher.base import Rebuild
 from lifelong_kd.teacher.frozen import FrozenTeacher
 
@@ -71,7 +71,9 @@ class External(FrozenTeacher):
         self.class_map = dict(class_map) if class_map is not None else None
         self._check_map()
         self.at = tuple(at) if at is not None else None
+        self._names: list[str] = []
         if path is not None:
+            self._names = read_metadata(_there(path)).get("network", {}).get("columns", [])
             # Initial weights are drawn and thrown away; what they draw must not be missing elsewhere.
             with torch.random.fork_rng(devices=[]):
                 module = load_saved(_there(path))
@@ -97,6 +99,16 @@ class External(FrozenTeacher):
     @property
     def columns(self) -> tuple[int, ...] | None:
         return tuple(sorted(self.class_map.values())) if self.class_map is not None else None
+
+    def check_columns(self, columns: Sequence[str]) -> None:
+        pairs = self.class_map.items() if self.class_map is not None else enumerate(range(len(self._names)))
+        for theirs, ours in pairs:
+            if theirs < len(self._names) and ours < len(columns) and self._names[theirs] != columns[ours]:
+                raise BadCall(
+                    f"the external teacher's column {theirs} stands for class {self._names[theirs]!r}, the student's"
+                    f" column {ours} for {columns[ours]!r}: give both runs one stream.class_order, or the teacher a"
+                    " class_map"
+                )
 
     def begin(self, forward: Any, device: torch.device) -> None:
         super().begin(forward, device)

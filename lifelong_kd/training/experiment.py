@@ -116,7 +116,9 @@ class Experiment:
         self.plugin: DistillationPlugin | None = None
         self.state: RunState | None = None
         if isinstance(strategy, Strategy):
-            strategy.check_stream([task.classes for task in stream.tasks])
+            strategy.check_stream(
+                [task.classes for task in stream.tasks], [str(n) for n in stream.class_names]
+            )
             self.plugin = DistillationPlugin(strategy, scenario=stream.scenario, seeds=seeds)
             self.engine: Any = Engine(criterion=nn.CrossEntropyLoss(), plugins=[self.plugin], **common)
             self.plugin.attach(self.engine)
@@ -387,6 +389,7 @@ class Experiment:
             about["network"] = {
                 "input_shape": list(self.stream.input_shape),
                 "classes": self.stream.classes,
+                "columns": [str(name) for name in self.stream.class_names],
                 "tasks": [[list(done.new), done.label] for done in self.plugin.tasks],
             }
         path = checkpoint.save_model(folder, model, task=task, about=about)

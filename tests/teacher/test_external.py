@@ -19,7 +19,9 @@ from lifelong_kd.core.errors import BadCall, DataMissing
 from lifelong_kd.core.types import Wants
 from lifelong_kd.model.build import build_network
 from lifelong_kd.model.freeze import digest
+from lifelong_kd.strategy.naive import naive
 from lifelong_kd.teacher.external import External
+from lifelong_kd.testing.small import small_experiment
 from tests.teacher.life import CPU, batch_of, call, inputs, network, rebuilder, saved, state_of
 
 
@@ -198,3 +200,16 @@ def test_from_a_configuration(tmp_path: Path) -> None:
     wrong = Checker()
     wrong.component("teacher", {"name": "choice", "teachers": ["snapshot", "emma"]}, "teacher")
     assert "there is no teacher called 'emma'" in str(wrong.problems[0])
+
+
+def test_a_teacher_whose_columns_are_other_classes_is_refused(tmp_path: Path) -> None:
+    first, second = small_experiment(naive(), epochs=1), small_experiment(naive(), epochs=1)
+    first.settings["model"] = {"name": "mlp", "hidden": [16], "batch_norm": True, "head": {"name": "linear"}}
+    first.run(tmp_path / "run")
+    path = str(tmp_path / "run" / "checkpoints" / "task_2.safetensors")
+    names = [str(name) for name in second.stream.class_names]
+    External(path=path).check_columns(names)
+    swapped = [names[1], names[0], *names[2:]]
+    with pytest.raises(BadCall, match="column 0 stands for class '0', the student's column 0 for '1'"):
+        External(path=path).check_columns(swapped)
+    External(path=path, class_map={0: 1, 1: 0}).check_columns(swapped)
