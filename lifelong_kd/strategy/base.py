@@ -110,6 +110,7 @@ class Strategy:
         self.parts: dict[str, Part] = {}
         self._stage: Stage | None = None
         self._learning = False
+        self._followers: dict[str, Teacher] = {}
         self._seeds = Seeds(0)
         self._device = torch.device("cpu")
         self._balance = Balance({name: term.weight for name, term in self.terms.items()})
@@ -274,8 +275,15 @@ class Strategy:
         """Told once, before the first task."""
         self._seeds = seeds
         self._device = device
-        for teacher in self.teachers.values():
+        teachers = self.teachers
+        for teacher in teachers.values():
             teacher.begin(forward, device)
+        # Most teachers do not look at the student after a step, and a step is short.
+        self._followers = {
+            name: teacher
+            for name, teacher in teachers.items()
+            if type(teacher).after_step is not Teacher.after_step
+        }
         for correction in self.corrections:
             correction.begin(device)
         for name, term in self.terms.items():
@@ -444,7 +452,7 @@ class Strategy:
                 term.after_step(lesson)
         for correction in self.corrections:
             correction.after_step(lesson.model)
-        for name, teacher in self.teachers.items():
+        for name, teacher in self._followers.items():
             teacher.after_step(lesson.model, self._seeds.generator(f"teacher/{name}"))
         memory = self.memory
         if memory is None or memory.chooses != "step":
