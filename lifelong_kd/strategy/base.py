@@ -21,12 +21,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Moment, Said, Task, TaskData, Wants
 from lifelong_kd.correction.base import Asked, Correction
@@ -35,6 +34,7 @@ from lifelong_kd.model.multihead import ABSENT
 from lifelong_kd.phase.base import Phase, Stage, When
 from lifelong_kd.schedule import as_schedule
 from lifelong_kd.strategy.adaptive import Balance
+from lifelong_kd.strategy.check import TrainingSet, check_parts
 from lifelong_kd.strategy.held import Held
 from lifelong_kd.strategy.learner import Learner
 from lifelong_kd.strategy.lesson import Lesson, Source
@@ -45,9 +45,6 @@ from lifelong_kd.stream.pool import Pool
 from lifelong_kd.teacher.base import Forward, Rebuild, Teacher
 
 __all__ = ["Part", "Strategy", "TrainingSet"]
-
-TrainingSet = Literal["new", "new_and_memory", "everything"]
-"""What a task is trained on: its own data, those and the exemplars in one shuffled set, or all data so far."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,10 @@ class Strategy:
         self._device = torch.device("cpu")
         self._balance = Balance({name: term.weight for name, term in self.terms.items()})
         self._wants, self._asked = self._all_wants()
-        self._check()
+        check_parts(self)
+        if self.memory is not None:
+            fields = {field for teacher in self.teachers.values() for field in teacher.needs_fields}
+            self.memory.keep_logits |= "logits" in fields
 
     def _all_wants(self) -> tuple[dict[str, Wants], dict[int, Wants]]:
         """What the student is asked on each source, and each teacher anywhere, besides logits."""
@@ -126,76 +126,6 @@ class Strategy:
             if term.teacher is not None:
                 asked[id(term.teacher)] = asked.get(id(term.teacher), Wants()) | term.wants
         return wants, asked
-
-    def _check(self) -> None:
-        for size, name in ((self.memory_batch, "memory_batch"), (self.pool_batch, "pool_batch")):
-            if size is not None and size < 1:
-                raise BadCall(f"{name} must be at least 1, got {size}")
-        for name, term in self.terms.items():
-            if term.source in ("memory", "memory2") and self.memory is None:
-                raise BadCall(f"term {name!r} works on {term.source!r}, but the strategy has no memory")
-            if term.source == "external" and self.pool is None:
-                raise BadCall(
-                    f"term {name!r} works on 'external', but the strategy has no pool of unlabelled samples"
-                )
-            if self.memory is not None and term.teacher is not None:
-                self.memory.keep_logits |= "logits" in term.teacher.needs_fields
-        if self.train_on not in get_args(TrainingSet):
-            raise BadCall(
-                f"a task is trained on {', '.join(map(repr, get_args(TrainingSet)))}; not on {self.train_on!r}"
-            )
-        if self.train_on == "new_and_memory":
-            if self.memory is None:
-                raise BadCall("train_on='new_and_memory' needs a memory")
-            if self.memory.chooses == "step":
-                raise BadCall(
-                    "a memory that takes samples as they pass by would take its own exemplars again from a training set"
-                    " that they have joined; use 'herding' or 'balanced'"
-                )
-            if self.task_loss.over == "new" and self.task_loss.kind != "bce":
-                raise BadCall(
-                    f"{self.task_loss.kind} over 'new' classes cannot score exemplars of old classes;"
-                    " use 'seen' or 'all'"
-                )
-        self._check_adaptive()
-        self._check_held()
-        for correction in self.corrections:
-            if correction.needs_memory and self.memory is None:
-                raise BadCall(f"{type(correction).__name__} needs a memory of exemplars")
-            if correction.needs_held and not self.held.share:
-                raise BadCall(
-                    f"{type(correction).__name__} is fitted on samples kept out of training: give 'held'"
-                )
-
-    def _check_adaptive(self) -> None:
-        """Gradients are measured of terms beside the task loss: elsewhere an adaptive weight would never adapt."""
-        weights = {"task_weight": self.task_weight}
-        weights |= {
-            f"the weight of {name!r}": term.weight for name, term in self.terms.items() if term.separate
-        }
-        for place, weight in weights.items():
-            if any(part.adaptive for part in weight.parts()):
-                raise BadCall(
-                    f"{place} cannot follow the size of gradients: they are compared for terms that share a step with"
-                    " the task loss"
-                )
-
-    def _check_held(self) -> None:
-        """What is held out of the training set must not come back by another way."""
-        if not self.held.share:
-            return
-        if self.memory is None:
-            raise BadCall("samples are held out beside exemplars of old classes: 'held' needs a memory")
-        if self.train_on == "everything":
-            raise BadCall(
-                "train_on='everything' has the exemplars that 'held' keeps out of training among its data"
-            )
-        for name, term in self.terms.items():
-            if term.source in ("memory", "memory2"):
-                raise BadCall(
-                    f"term {name!r} draws from the whole memory, the exemplars that 'held' keeps out of training"
-                    " included; train on them with train_on='new_and_memory'"
-                )
 
     def check_stream(self, tasks: Sequence[Sequence[int]], columns: Sequence[str] = ()) -> None:
         """Refuse a stream that the strategy would fail on half-way, such as one with more tasks than weights.

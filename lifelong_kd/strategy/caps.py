@@ -90,7 +90,7 @@ class FutureCap(Term):
 
     def value(self, lesson: Lesson) -> Tensor | None:
         task, logits = lesson.task, lesson.student("new").logits
-        future = tuple(column for column in range(logits.shape[1]) if column not in set(task.seen))
+        future = tuple(sorted(set(range(logits.shape[1])) - set(task.seen)))
         if not future:
             return None
         others, owns = [pick(logits, future)], [pick(logits, task.new).amax(dim=1, keepdim=True)]
