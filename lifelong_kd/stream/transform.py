@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -78,12 +78,17 @@ class Pipeline:
             x = transform(x, generator)
         return self._normalise(x)
 
-    def eval(self, raw: Tensor) -> Tensor:
-        """The evaluation view of a raw batch; the same whatever the batch."""
+    def eval(self, raw: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """The evaluation view of a raw batch; the same whatever the batch.
+
+        Args:
+            raw: the samples.
+            change: what is done to them before normalisation, such as a corruption of images in [0, 1].
+        """
         x = _as_float(raw)
         for transform in self.augment:
             x = transform.still(x)
-        return self._normalise(x)
+        return self._normalise(x if change is None else change(x))
 
     def check(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of what the model sees of raw samples of ``shape``.

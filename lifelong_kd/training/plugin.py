@@ -265,18 +265,28 @@ class DistillationPlugin(SupervisedPlugin):
             self._lesson = None
 
     def after_eval_forward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
-        if not self.tasks or not self.strategy.corrections:
-            return
         batch = strategy.mbatch
         label = batch[-1] if len(batch) > 2 else torch.zeros_like(strategy.mb_y)
+        strategy.mb_output = self.predict(strategy.mb_output, strategy.mb_x, label)
+
+    def predict(self, logits: Tensor, x: Tensor, label: Tensor) -> Tensor:
+        """Scores (batch, columns) of samples ``x`` with task ``label``, the largest of which is the prediction.
+
+        Args:
+            logits: what the student says about ``x``.
+            x: the samples, as the student sees them.
+            label: their task labels.
+        """
+        if not self.tasks or not self.strategy.corrections:
+            return logits
         asked = Asked(
-            x=strategy.mb_x,
+            x=x,
             label=label,
             task=self.tasks[-1],
-            features=lambda: self.adapter.describe(strategy.mb_x)[1],
-            answer=lambda module: self.adapter.answer(module, strategy.mb_x, label),
+            features=lambda: self.adapter.describe(x)[1],
+            answer=lambda module: self.adapter.answer(module, x, label),
         )
-        strategy.mb_output = self.strategy.predict(strategy.mb_output, asked)
+        return self.strategy.predict(logits, asked)
 
 
 def _task_data(template: Any) -> TaskData:

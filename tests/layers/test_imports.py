@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "lifelong_kd"
 # Each room may import those of earlier rows; rooms of one row do not know one another.
 ROWS = [
     ["core"],
-    ["knowledge", "schedule", "evaluation", "tracking"],
+    ["knowledge", "schedule", "evaluation", "tracking", "rounds"],
     ["model", "stream", "memory"],
     ["teacher"],
     ["phase"],

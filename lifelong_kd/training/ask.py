@@ -1,0 +1,122 @@
+"""Asking the student about any samples, as evaluation does: corrections applied, modes and random draws left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from avalanche.models.utils import avalanche_forward
+from torch import Tensor
+
+from lifelong_kd.core.errors import BadCall
+from lifelong_kd.training.plugin import DistillationPlugin
+from lifelong_kd.training.randomness import undisturbed
+from lifelong_kd.training.task_data import ForeignData, PartData
+
+__all__ = ["Answers", "Asker"]
+
+Change = Callable[[Tensor, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the student said: ``logits`` (N, columns) float32, ``targets`` (N), and, if asked for, ``features`` (N, D).
+
+    All on the CPU.
+    """
+
+    logits: Tensor
+    targets: Tensor
+    features: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+class Asker:
+    """Asks an engine's student by the batch.
+
+    Args:
+        engine: the template.
+        plugin: the strategy, for its corrections; ``None`` for Avalanche's own.
+        benchmark: the Avalanche benchmark.
+    """
+
+    def __init__(self, engine: Any, plugin: DistillationPlugin | None, benchmark: Any) -> None:
+        self.engine = engine
+        self.plugin = plugin
+        self.benchmark = benchmark
+        self._data: dict[tuple[str, int], PartData | ForeignData] = {}
+
+    def data(self, split: str, task: int) -> PartData | ForeignData:
+        """The samples of ``train``, ``valid`` or ``test`` of a task."""
+        key = (split, task)
+        if key not in self._data:
+            dataset = getattr(self.benchmark, f"{split}_stream")[task].dataset.eval()
+            self._data[key] = self.engine.part_data(dataset) or ForeignData(dataset, self.engine.device)
+        return self._data[key]
+
+    @property
+    def describes(self) -> bool:
+        """Whether features can be asked for: not of a model of Avalanche's that needs task labels."""
+        return self.plugin is not None and not self.plugin.adapter.multitask
+
+    def ask(
+        self,
+        data: PartData | ForeignData,
+        index: Tensor | None = None,
+        features: bool = False,
+        change: Change | None = None,
+    ) -> Answers:
+        """What the student says about the samples at ``index``, by the batch of evaluation.
+
+        Raises:
+            BadCall: if images are to be changed that are not ours, or features are wanted of a model that has none.
+        """
+        index = torch.arange(len(data.targets)) if index is None else index
+        if change is not None and not isinstance(data, PartData):
+            raise BadCall("samples of a benchmark with transforms of its own cannot be changed before them")
+        if features and not self.describes:
+            raise BadCall("the features of this model cannot be asked for")
+        said, seen = [], []
+        with self._evaluating():
+            for number, rows in enumerate(index.split(self.engine.eval_mb_size)):
+                raw = data.raw(rows)
+                if change is not None and isinstance(data, PartData):
+                    x = data.pipeline.eval(raw, partial(_changed, change, number))
+                else:
+                    x = data.plain(raw)
+                label = data.labels[rows].to(self.engine.device)
+                said.append(self._logits(x, label).float().cpu())
+                if features and self.plugin is not None:
+                    seen.append(self.plugin.adapter.describe(x)[1].cpu())
+        logits = torch.cat(said) if said else torch.zeros(0, 0)
+        return Answers(logits, data.targets[index], torch.cat(seen) if seen else None)
+
+    def _logits(self, x: Tensor, label: Tensor) -> Tensor:
+        engine = self.engine
+        with engine.precision_context():
+            several = hasattr(engine.experience, "task_labels") if engine.experience is not None else True
+            logits: Tensor = avalanche_forward(engine.model, x, label) if several else engine.model(x)
+        return self.plugin.predict(logits, x, label) if self.plugin is not None else logits
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Evaluation mode without gradients; afterwards every module and generator is as it was."""
+        model = self.engine.model
+        modes = [(module, module.training) for module in model.modules()]
+        with undisturbed(), torch.no_grad():
+            model.eval()
+            try:
+                yield
+            finally:
+                for module, training in modes:
+                    module.training = training
+
+
+def _changed(change: Change, number: int, x: Tensor) -> Tensor:
+    return change(x, torch.Generator().manual_seed(number))

@@ -1,0 +1,1 @@
+"""Families of scores beyond the accuracy matrix: each measured after every task, each switched by one key."""
