@@ -24,10 +24,12 @@ def description() -> str:
 
 
 EXTRAS = {
+    "search": ["optuna>=4"],
     "timm": ["timm>=1.0"],
     "dev": [
         "build>=1.2",
         "mypy>=2.4,<3",
+        "optuna>=4",
         "pytest>=9",
         "pytest-timeout>=2.4",
         "pytest-xdist>=3.8",

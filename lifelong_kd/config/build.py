@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lifelong_kd.config.evaluation import families_of
 from lifelong_kd.config.make import make, make_options
 from lifelong_kd.config.nouns import registry_of
+from lifelong_kd.config.sections import EvaluationSection
 from lifelong_kd.core.errors import BadCall, ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def build(config: Config) -> Experiment:
     from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 
     seeds = Seeds(settings["seed"])
-    strategy, optimizer, augment, trackers = build_parts(config)
+    strategy, optimizer, augment, trackers, controller, families = build_parts(config)
     stream = _stream(settings["stream"], augment, seeds)
     model, head = settings["model"], settings["model"]["head"]
     training = settings["training"]
@@ -69,16 +71,22 @@ def build(config: Config) -> Experiment:
         strategy=strategy,
         optimizer=optimizer,
         training=TrainingOptions(**{**training, "lr_milestones": tuple(training["lr_milestones"])}),
-        evaluation=EvaluationOptions(**settings["evaluation"]),
+        evaluation=EvaluationOptions(
+            **{name: settings["evaluation"][name] for name in EvaluationSection.model_fields}
+        ),
         trackers=trackers,
         seeds=seeds,
         device=device,
         precision=settings["precision"],
+        controller=controller,
+        families=families,
     )
 
 
-def build_parts(config: Config) -> tuple[Any, Callable[..., Any], list[Any], list[Tracker]]:
-    """Strategy, optimiser, augmentation and trackers, which need no data.
+def build_parts(
+    config: Config,
+) -> tuple[Any, Callable[..., Any], list[Any], list[Tracker], Any, dict[str, Any]]:
+    """Strategy, optimiser, augmentation, trackers, controller and families, which need no data.
 
     Raises:
         BadCall: with everything that these components refuse.
@@ -89,11 +97,13 @@ def build_parts(config: Config) -> tuple[Any, Callable[..., Any], list[Any], lis
     optimizer = _collect(refused, lambda: _optimizer(settings["optimizer"]))
     augment = _collect(refused, lambda: _transforms(settings["stream"]["augment"]))
     trackers = _collect(refused, lambda: _trackers(settings["tracking"]))
+    controller = _collect(refused, lambda: make("rounds", settings["rounds"], key="rounds"))
+    families = _collect(refused, lambda: families_of(settings["evaluation"]))
     if len(refused) == 1:
         raise refused[0]
     if refused:
         raise ConfigError(Problem("", str(error)) for error in refused)
-    return strategy, optimizer, augment, trackers
+    return strategy, optimizer, augment, trackers, controller, families
 
 
 def _collect(refused: list[BadCall], build_part: Callable[[], Any]) -> Any:

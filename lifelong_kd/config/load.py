@@ -9,6 +9,7 @@ from typing import Any
 
 from lifelong_kd.config.describe import component_words
 from lifelong_kd.config.dialect import dump_yaml, read_yaml
+from lifelong_kd.config.evaluation import resolve_evaluation
 from lifelong_kd.config.imports import import_files
 from lifelong_kd.config.overrides import WHERE, apply_overrides, parse_overrides
 from lifelong_kd.config.sections import SECTIONS, ModelSection, StreamSection, TopSection
@@ -22,8 +23,9 @@ _COMPONENTS = {
     "model": fields_of(ModelSection),
     "strategy": {},
     "optimizer": {},
+    "rounds": {},
 }
-_DEFAULTS = {"optimizer": "sgd"}
+_DEFAULTS = {"optimizer": "sgd", "rounds": "single"}
 _ORDER = ("seed", "name", "device", "precision", *_COMPONENTS, *SECTIONS, "imports")
 
 
@@ -138,6 +140,9 @@ def _resolve(data: dict[str, Any], checker: Checker, files: list[Path]) -> dict[
         settings[noun] = checker.component(noun, value, noun, common)
     for name, section in SECTIONS.items():
         value = data.get(name)
+        if name == "evaluation":
+            settings[name] = resolve_evaluation(value, checker)
+            continue
         settings[name] = checker.value(section, {} if value is None else value, name)
     _cross_check(settings, checker)
     settings["imports"] = list(dict.fromkeys(str(path) for path in files))
@@ -150,6 +155,11 @@ def _cross_check(settings: Mapping[str, Any], checker: Checker) -> None:
     if training.get("lr_schedule") == "steps" and not training.get("lr_milestones"):
         message = "found 'steps', which needs training.lr_milestones, the epochs of its steps."
         checker.report("training.lr_schedule", message)
+    stream = settings.get("stream") or {}
+    watching = training.get("lr_schedule") == "plateau" or training.get("early_stopping") is not None
+    if watching and stream.get("validation") == 0:
+        key = "training.early_stopping" if training.get("early_stopping") else "training.lr_schedule"
+        checker.report(key, "looks at validation data, and stream.validation is 0; give it a share such as 0.1.")
     optimizer = settings.get("optimizer") or {}
     rate = optimizer.get("lr")
     if isinstance(rate, float) and not rate >= 0:

@@ -26,6 +26,8 @@ NOUNS = MappingProxyType(
         "correction": "lifelong_kd.correction",
         "strategy": "lifelong_kd.strategy",
         "optimizer": "lifelong_kd.training",
+        "rounds": "lifelong_kd.rounds",
+        "family": "lifelong_kd.training.families",
         "tracker": "lifelong_kd.tracking",
     }
 )

@@ -88,7 +88,7 @@ def _set(data: dict[str, Any], path: list[str | int], value: Any) -> str | None:
         if isinstance(path[depth], int):
             here = inner
             continue
-        if inner is None:
+        if inner is None or inner is True:  # what is switched on has options
             inner = {}
         elif isinstance(inner, str):  # a component by its bare name
             inner = {"name": inner}

@@ -105,9 +105,12 @@ class TrainingSection(_Section):
     shuffle: bool = True
     drop_last: bool = False
     reset_optimizer: bool = True
-    lr_schedule: Literal["constant", "cosine", "steps"] = "constant"
+    lr_schedule: Literal["constant", "cosine", "steps", "plateau"] = "constant"
     lr_milestones: list[Count] = []
     lr_factor: Positive = 0.1
+    lr_patience: Count = 5
+    lr_min: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    early_stopping: Count | None = None
     grad_clip: Positive | None = None
     compile: bool = False
     channels_last: bool = False
@@ -118,11 +121,11 @@ class TrainingSection(_Section):
 
 
 class EvaluationSection(_Section):
-    """What is measured, and when; see ``lifelong_kd.training.options``."""
+    """What is measured beside the families of scores, and when; see ``lifelong_kd.training.options``."""
 
     every: Count | None = None
     before_first: bool = True
-    calibration_bins: Count = 15
+    references: Literal["none", "make"] = "none"
 
 
 class WandbSection(_Section):

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
 
-__all__ = ["calibration_error", "calibration_sums", "expected_calibration_error"]
+__all__ = [
+    "ReliabilityBins",
+    "calibration_error",
+    "calibration_forgetting",
+    "calibration_sums",
+    "expected_calibration_error",
+    "reliability_bins",
+]
 
 
 def calibration_sums(probabilities: Tensor, targets: Tensor, bins: int = 15) -> Tensor:
@@ -73,3 +83,57 @@ def expected_calibration_error(probabilities: Tensor, targets: Tensor, bins: int
             f" {probabilities.min().item():.4g} to {probabilities.max().item():.4g}. Are these logits? Use softmax."
         )
     return calibration_error(calibration_sums(probabilities, targets, bins))
+
+
+@dataclass(frozen=True)
+class ReliabilityBins:
+    """For each bin of confidence, lowest first: ``samples``, ``accuracy`` and mean ``confidence``.
+
+    The means of a bin without samples are ``None``.
+    """
+
+    samples: tuple[int, ...]
+    accuracy: tuple[float | None, ...]
+    confidence: tuple[float | None, ...]
+
+
+def reliability_bins(sums: Tensor) -> ReliabilityBins:
+    """What a reliability diagram shows, from ``calibration_sums``.
+
+    Paper: Guo et al. 2017 (arXiv:1706.04599), section 2.
+
+    >>> reliability_bins(calibration_sums(torch.tensor([[0.75, 0.25]]), torch.tensor([0]), bins=2))
+    ReliabilityBins(samples=(0, 1), accuracy=(None, 1.0), confidence=(None, 0.75))
+    """
+    count, right, confidence = sums.double().cpu().tolist()
+    return ReliabilityBins(
+        samples=tuple(round(n) for n in count),
+        accuracy=tuple(r / n if n else None for r, n in zip(right, count, strict=True)),
+        confidence=tuple(c / n if n else None for c, n in zip(confidence, count, strict=True)),
+    )
+
+
+def calibration_forgetting(E: Sequence[Sequence[float | None]]) -> float | None:
+    """CF = mean over j < k-1 of E[k-1][j] - E[j][j]: how much worse calibrated earlier tasks are than once learned.
+
+    It is backward transfer (Lopez-Paz and Ranzato 2017, arXiv:1706.08840) of the calibration error: E[i][j] is the
+    error on test task j after task i, and above 0 calibration was lost. A task without an error at either time does
+    not count. ``None`` before the second task.
+
+    Args:
+        E: one row a task learned, each with at least its own and all earlier tasks.
+
+    Raises:
+        BadCall: if a row lacks one of these.
+
+    >>> calibration_forgetting([[0.125], [0.5, 0.25]])
+    0.375
+    """
+    for i, row in enumerate(E):
+        if len(row) <= i:
+            raise BadCall(
+                f"the calibration errors after task {i} are {len(row)}, but {i + 1} tasks were seen."
+            )
+    pairs = [(E[-1][j], E[j][j]) for j in range(len(E) - 1)]
+    rises = [last - first for last, first in pairs if last is not None and first is not None]
+    return sum(rises) / len(rises) if rises else None

@@ -272,8 +272,8 @@ class Controller(ABC):
     looks: frozenset[str] = frozenset({"validation"})
     """What is measured for it after each round: of ``train``, ``validation`` and ``memory``; an option may decide."""
 
-    prunes: ClassVar[bool] = False
-    """Whether it is asked after each epoch if the round is to be broken off."""
+    prunes: bool = False
+    """Whether it is asked after each epoch if the round is to be broken off; an option may decide."""
 
     generations: ClassVar[bool] = False
     """Whether it proposes the kept student as a second teacher."""

@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Moment, Said, Task, TaskData, Wants
 from lifelong_kd.correction.base import Asked, Correction
@@ -36,6 +37,7 @@ from lifelong_kd.schedule import as_schedule
 from lifelong_kd.strategy.adaptive import Balance
 from lifelong_kd.strategy.check import TrainingSet, check_parts
 from lifelong_kd.strategy.held import Held
+from lifelong_kd.strategy.knobs import Knobs
 from lifelong_kd.strategy.learner import Learner
 from lifelong_kd.strategy.lesson import Lesson, Source
 from lifelong_kd.strategy.noise import GradientNoise
@@ -94,6 +96,7 @@ class Strategy:
     ) -> None:
         self.task_loss = task_loss or TaskLoss()
         self.terms = dict(terms or {})
+        self.knobs = Knobs(self.terms)
         self.task_weight = as_schedule(task_weight)
         self.memory = memory
         self.memory_batch = memory_batch
@@ -110,12 +113,27 @@ class Strategy:
         self._followers: dict[str, Teacher] = {}
         self._seeds = Seeds(0)
         self._device = torch.device("cpu")
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What follows from the terms."""
         self._balance = Balance({name: term.weight for name, term in self.terms.items()})
         self._wants, self._asked = self._all_wants()
         check_parts(self)
         if self.memory is not None:
             fields = {field for teacher in self.teachers.values() for field in teacher.needs_fields}
             self.memory.keep_logits |= "logits" in fields
+
+    def add(self, name: str, term: Term) -> None:
+        """Add a term before the run begins.
+
+        Raises:
+            BadCall: if there is one of that name, or it does not fit the other parts.
+        """
+        if name in self.terms:
+            raise BadCall(f"the strategy has a term {name!r} already")
+        self.terms[name] = term
+        self._prepare()
 
     def _all_wants(self) -> tuple[dict[str, Wants], dict[int, Wants]]:
         """What the student is asked on each source, and each teacher anywhere, besides logits."""
@@ -288,10 +306,10 @@ class Strategy:
         """The draws that this step's terms will ask the student about, each once, in the order of the terms."""
         wanted = (
             term.source
-            for term in self.terms.values()
+            for name, term in self.terms.items()
             if term.source != "new" and not term.separate and getattr(term, "view", "same") != "raw"
             if term.teacher is None or term.teacher.ready
-            if term.weight(lesson.moment) != 0.0
+            if self.knobs.weight(name, lesson.moment) != 0.0
         )
         return [source for source in dict.fromkeys(wanted) if lesson.batch(source) is not None]
 
@@ -345,7 +363,7 @@ class Strategy:
         for name, term in self.terms.items():
             if term.separate:
                 continue
-            weight = term.weight(lesson.moment)
+            weight = self.knobs.weight(name, lesson.moment)
             if weight == 0.0:
                 continue
             value = term.value(lesson)
@@ -353,7 +371,7 @@ class Strategy:
                 continue
             if self._balance.observes(name):
                 self._balance.observe(name, task_loss, value, lesson.model)
-                weight = term.weight(lesson.moment)
+                weight = self.knobs.weight(name, lesson.moment)
             self.parts[name] = Part(value.detach(), weight)
             total = total + (value if weight == 1.0 else weight * value)
         self._balance.stepped()
@@ -362,7 +380,7 @@ class Strategy:
     def separate(self, lesson: Lesson) -> Iterator[Tensor]:
         """The weighted losses of the terms that have an optimiser step of their own, each computed when asked for."""
         for name, term in self.terms.items():
-            weight = term.weight(lesson.moment) if term.separate else 0.0
+            weight = self.knobs.weight(name, lesson.moment) if term.separate else 0.0
             value = term.value(lesson.again()) if weight else None
             if value is not None:
                 self.parts[name] = Part(value.detach(), weight)
@@ -377,8 +395,8 @@ class Strategy:
         """Told after the optimiser's step."""
         for learner in self.learners:
             learner.step()
-        for term in self.terms.values():
-            if term.weight(lesson.moment) != 0.0:
+        for name, term in self.terms.items():
+            if self.knobs.weight(name, lesson.moment) != 0.0:
                 term.after_step(lesson)
         for correction in self.corrections:
             correction.after_step(lesson.model)

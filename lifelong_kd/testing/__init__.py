@@ -15,6 +15,7 @@ from lifelong_kd.testing.memory import check_memory
 from lifelong_kd.testing.model import check_model
 from lifelong_kd.testing.phase import check_phase
 from lifelong_kd.testing.pool import check_pool
+from lifelong_kd.testing.rounds import check_controller
 from lifelong_kd.testing.schedule import check_schedule
 from lifelong_kd.testing.strategy import check_strategy
 from lifelong_kd.testing.stream import check_stream
@@ -22,6 +23,7 @@ from lifelong_kd.testing.teacher import check_teacher
 from lifelong_kd.testing.tracker import check_tracker
 
 __all__ = [
+    "check_controller",
     "check_correction",
     "check_knowledge",
     "check_memory",

@@ -11,12 +11,14 @@ import torch
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.model.build import build_network
+from lifelong_kd.rounds.base import Controller
 from lifelong_kd.stream.augment.crop import Crop
 from lifelong_kd.stream.build import build_stream
 from lifelong_kd.stream.source import Samples, Source
 from lifelong_kd.stream.store import TensorStore
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.training.experiment import Experiment
+from lifelong_kd.training.families.base import Family
 from lifelong_kd.training.optimizer import sgd
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 
@@ -57,6 +59,8 @@ def small_experiment(
     dropout: float = 0.1,
     every: int | None = None,
     augment: bool = False,
+    controller: Controller | None = None,
+    families: Mapping[str, Family] | None = None,
     **training: Any,
 ) -> Experiment:
     """An experiment on :func:`small_stream` with a small network that has BatchNorm and dropout.
@@ -70,6 +74,8 @@ def small_experiment(
         dropout: of the network.
         every: epochs between evaluations inside a task.
         augment: whether training images are cropped at random.
+        controller: of the rounds of each task; a single one if ``None``.
+        families: further scores.
         **training: options of :class:`~lifelong_kd.training.options.TrainingOptions`.
     """
     stream = small_stream(scenario, augment=augment)
@@ -95,4 +101,6 @@ def small_experiment(
         seeds=seeds,
         device="cpu",
         precision="float32",
+        controller=controller,
+        families=families,
     )

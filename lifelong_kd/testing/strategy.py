@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.model.freeze import digest
+from lifelong_kd.rounds.base import Controller, Proposal, Verdict, View
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.testing.expect import expect
 from lifelong_kd.testing.small import small_experiment
@@ -42,6 +44,7 @@ def check_strategy(
     head: str | None = None,
     model: tuple[str, Mapping[str, Any]] | None = None,
     silent: bool = False,
+    rounds: bool = True,
 ) -> None:
     """Check that a strategy trains, repeats, resumes, teaches without moving and is the same as an Avalanche plugin.
 
@@ -54,6 +57,7 @@ def check_strategy(
         head: the head of the network; the scenario's usual one if not given.
         model: name and options of another backbone than the usual perceptron, for images of 4x4 pixels.
         silent: whether the strategy, having no teacher yet, is to add nothing to the loss of the first task.
+        rounds: whether it has to be unmoved by a round that is rolled back, too.
 
     Raises:
         AssertionError: saying which promise is broken.
@@ -89,6 +93,9 @@ def check_strategy(
             resumed == whole,
             "a run stopped in its second task and resumed from that task's beginning ends differently",
         )
+        if rounds:
+            tried = _run(build(make(), controller=_RollsBack()), Path(place) / "rounds")
+            expect(tried == whole, "rounds that were rolled back left something behind")
         _check_plugin(build, make, Path(place) / "plugin", scenario)
 
 
@@ -97,6 +104,28 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+class _RollsBack(Controller):
+    """Keeps the first round of every task, tries another one, and then the first again, which has to be the same."""
+
+    looks = frozenset({"validation", "train"})
+
+    def first(self, view: View) -> Proposal:
+        return Proposal(why="as configured")
+
+    def judge(self, view: View) -> Verdict:
+        if len(view.rounds) == 1:
+            return Verdict(keep=True, next=Proposal(lr=3 * view.lr, epochs=1, why="another"), why="the first")
+        if len(view.rounds) == 2:
+            return Verdict(keep=False, next=Proposal(why="the first again"), why="only tried")
+        first, last = view.rounds[0].figures, view.last.figures
+        same = [
+            torch.equal(first.of("validation", task).right, last.of("validation", task).right)
+            for task in range(view.task + 1)
+        ]
+        expect(all(same), "a round that was rolled back changed the one after it")
+        return Verdict(keep=False, why="the same")
 
 
 class _Watch(Tracker):

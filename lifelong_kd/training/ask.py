@@ -10,9 +10,13 @@ from typing import Any
 
 import torch
 from avalanche.models.utils import avalanche_forward
-from torch import Tensor
+from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.types import TaskData
+from lifelong_kd.model.freeze import unwrapped
+from lifelong_kd.model.network import Network
+from lifelong_kd.model.taps import penultimate
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.randomness import undisturbed
 from lifelong_kd.training.task_data import ForeignData, PartData
@@ -62,8 +66,18 @@ class Asker:
 
     @property
     def describes(self) -> bool:
-        """Whether features can be asked for: not of a model of Avalanche's that needs task labels."""
-        return self.plugin is not None and not self.plugin.adapter.multitask
+        """Whether features can be asked for: of networks of ours, and under our strategies of any model with features.
+
+        A model that needs task labels has none; of what Avalanche's own strategies put in the student's place it is
+        not known which layer is the head.
+        """
+        model = unwrapped(self.engine.model)
+        if self.plugin is None or isinstance(model, Network):
+            return isinstance(model, Network)
+        named = getattr(model, "features", None)
+        linear = any(isinstance(module, nn.Linear) for module in model.modules())
+        has = linear or (callable(named) and not isinstance(named, nn.Module))
+        return has and not self.plugin.adapter.multitask
 
     def ask(
         self,
@@ -92,10 +106,27 @@ class Asker:
                     x = data.plain(raw)
                 label = data.labels[rows].to(self.engine.device)
                 said.append(self._logits(x, label).float().cpu())
-                if features and self.plugin is not None:
-                    seen.append(self.plugin.adapter.describe(x)[1].cpu())
+                if features:
+                    seen.append(self._features(self.engine.model, x))
         logits = torch.cat(said) if said else torch.zeros(0, 0)
         return Answers(logits, data.targets[index], torch.cat(seen) if seen else None)
+
+    def ask_raw(self, raw: Tensor, targets: Tensor, labels: Tensor, data: TaskData) -> Answers:
+        """What the student says about raw samples, such as those of a memory.
+
+        Args:
+            raw: the samples before any view, (N, ...).
+            targets: their classes, (N).
+            labels: their task labels, (N).
+            data: the data of a task, which make the view that evaluation has.
+        """
+        said = []
+        device = self.engine.device
+        with self._evaluating():
+            for rows in torch.arange(len(raw)).split(self.engine.eval_mb_size):
+                x = data.plain(raw[rows.to(raw.device)].to(device))
+                said.append(self._logits(x, labels[rows.to(labels.device)].to(device)).float().cpu())
+        return Answers(torch.cat(said) if said else torch.zeros(0, 0), targets.cpu())
 
     def _logits(self, x: Tensor, label: Tensor) -> Tensor:
         engine = self.engine
@@ -104,18 +135,37 @@ class Asker:
             logits: Tensor = avalanche_forward(engine.model, x, label) if several else engine.model(x)
         return self.plugin.predict(logits, x, label) if self.plugin is not None else logits
 
+    def features_of(self, module: nn.Module, data: PartData | ForeignData, index: Tensor) -> Tensor:
+        """Features (N, D) that another network built like the student, such as its snapshot, has of these samples.
+
+        In evaluation mode, also of a teacher whose BatchNorm statistics would follow; it is left as it was.
+
+        Raises:
+            BadCall: if the network has none.
+        """
+        with self._evaluating(module):
+            pieces = index.split(self.engine.eval_mb_size)
+            return torch.cat([self._features(module, data.plain(data.raw(rows))) for rows in pieces])
+
+    def _features(self, module: nn.Module, x: Tensor) -> Tensor:
+        with self.engine.precision_context():
+            return penultimate(module, x).float().cpu()
+
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Evaluation mode without gradients; afterwards every module and generator is as it was."""
-        model = self.engine.model
-        modes = [(module, module.training) for module in model.modules()]
+    def _evaluating(self, module: nn.Module | None = None) -> Iterator[None]:
+        """Evaluation mode of the student, or of ``module``, without gradients; afterwards all is as it was."""
+        model = self.engine.model if module is None else module
+        modes = [(part, part.training) for part in model.modules()]
         with undisturbed(), torch.no_grad():
             model.eval()
+            for part, _ in modes:
+                # A frozen network does not listen to eval(), and BatchNorm that adapts would follow these samples.
+                part.training = False
             try:
                 yield
             finally:
-                for module, training in modes:
-                    module.training = training
+                for part, training in modes:
+                    part.training = training
 
 
 def _changed(change: Change, number: int, x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ __all__ = ["cost_of"]
 def cost_of(engine: Any, stream: Stream, ledger: Ledger, memory_bytes: int) -> dict[str, Any]:
     """Seconds by what they were spent on, samples a second, and the size of the student and its memory.
 
+    ``rounds_seconds`` went into rounds that were rolled back and into measuring rounds; ``rounds`` counts all.
     ``teacher_share`` is the part of the training time that teachers took; ``samples`` counts new samples trained on.
     ``flops`` is one forward pass of one sample, a multiply-add counted as two.
     """
@@ -25,6 +26,8 @@ def cost_of(engine: Any, stream: Stream, ledger: Ledger, memory_bytes: int) -> d
         "seconds": sum(ledger.seconds.values()) - ledger.seconds["teaching"],
         "training_seconds": training,
         "evaluation_seconds": ledger.seconds["evaluation"],
+        "rounds_seconds": ledger.seconds["rounds"],
+        "rounds": ledger.rounds,
         "teacher_seconds": ledger.seconds["teaching"],
         "teacher_share": ledger.seconds["teaching"] / training if training else 0.0,
         "samples": ledger.samples,

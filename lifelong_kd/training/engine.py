@@ -99,9 +99,13 @@ class EngineMixin:
         self.seeds = seeds
         self.bf16 = precision == "bf16"
         self.first_epoch = 0
-        self.on_start: Callable[[], None] | None = None
-        self.on_epoch: Callable[[int], None] | None = None
-        self.base_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.inside = False
+        self.on_task: Callable[[], None] | None = None
+        self.on_epoch: Callable[[int], bool] | None = None
+        self.configured_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.base_lr = list(self.configured_lr)
+        self.lr_factor = 1.0
+        self.round_epochs: int | None = None
         self._compiled: Callable[..., Any] | None = None
         self._compiled_for: nn.Module | None = None
 
@@ -217,9 +221,15 @@ class EngineMixin:
     def _train_exp(self, experience: Any, eval_streams: Any = None, **kwargs: Any) -> None:
         if not isinstance(self.dataloader, BatchLoader) and self.options.iterations is not None:
             raise RunFailed("training.iterations needs the engine's own loader; set training.epochs instead")
+        if self.on_task is not None:
+            self.on_task()
+        else:
+            self.run_epochs(**kwargs)
+        self.first_epoch, self.inside = 0, False
+
+    def run_epochs(self, **kwargs: Any) -> None:
+        """The epochs of the current task, from ``first_epoch`` on, until ``on_epoch`` says that it is enough."""
         epochs = self.epochs_of_task()
-        if self.on_start is not None:
-            self.on_start()
         for epoch in range(self.first_epoch, epochs):
             self._limit(epoch)
             self._set_learning_rate(epoch, epochs)
@@ -229,32 +239,43 @@ class EngineMixin:
                 break
             cast(Any, self).training_epoch(**kwargs)
             cast(Any, self)._after_training_epoch(**kwargs)
-            if self.on_epoch is not None:
-                self.on_epoch(epoch + 1)
+            if self.on_epoch is not None and self.on_epoch(epoch + 1):
+                break
         self.first_epoch = 0
+
+    def start_at(self, lr: float | None) -> None:
+        """Let the learning rate start at ``lr`` or, without one, as it was configured."""
+        self.base_lr = list(self.configured_lr) if lr is None else [lr] * len(self.configured_lr)
+        self.lr_factor = 1.0
+        for group, base in zip(self.optimizer.param_groups, self.base_lr, strict=True):
+            group["lr"] = base
 
     def epochs_of_task(self) -> int:
         """Passes over the current task's data, the last of which may be cut short by ``iterations``."""
+        if self.round_epochs is not None:
+            return self.round_epochs
         if self.options.iterations is None:
             return self.train_epochs
         return math.ceil(self.options.iterations / self._pass())
 
     def steps_of_task(self) -> int:
         """Steps of the current task's training."""
-        if self.options.iterations is not None:
+        if self.options.iterations is not None and self.round_epochs is None:
             return self.options.iterations
-        return self.train_epochs * len(self.dataloader)
+        return self.epochs_of_task() * len(self.dataloader)
 
     def _pass(self) -> int:
         self.dataloader.limit = None
         return max(len(self.dataloader), 1)
 
     def _set_learning_rate(self, epoch: int, epochs: int) -> None:
-        # A function of the epoch alone, so that a resumed task goes on with the right one.
+        # A function of the epoch, or of what a checkpoint holds, so that a resumed task goes on with the right one.
         options = self.options
         if options.lr_schedule == "constant":
             return
-        if options.lr_schedule == "cosine":
+        if options.lr_schedule == "plateau":
+            factor = self.lr_factor
+        elif options.lr_schedule == "cosine":
             factor = 0.5 * (1.0 + math.cos(math.pi * epoch / epochs))
         else:
             factor = options.lr_factor ** sum(epoch >= milestone for milestone in options.lr_milestones)
@@ -262,7 +283,7 @@ class EngineMixin:
             group["lr"] = base * factor
 
     def _limit(self, epoch: int) -> None:
-        if self.options.iterations is not None:
+        if self.options.iterations is not None and self.round_epochs is None:
             length = self._pass()
             self.dataloader.limit = min(length, self.options.iterations - epoch * length)
 

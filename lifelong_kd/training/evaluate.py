@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from lifelong_kd.core.errors import RunFailed
 from lifelong_kd.evaluation.confusion import confusion_matrix
 from lifelong_kd.stream.stream import Stream
+from lifelong_kd.training.ask import Answers
+from lifelong_kd.training.families.base import Split
 from lifelong_kd.training.measure import Measured, measure
 from lifelong_kd.training.options import EvaluationOptions
 from lifelong_kd.training.recorder import Recorder
@@ -20,6 +21,9 @@ DIVERGED = (
     "Lower optimizer.lr, set training.grad_clip, or look at the weight of the terms. The folder is kept as it was at"
     " the last checkpoint."
 )
+
+BINS = 15
+"""Of the calibration error in the per-task record; as many as Guo et al. (2017, arXiv:1706.04599) have."""
 
 
 class Evaluator:
@@ -42,7 +46,7 @@ class Evaluator:
         self.engine.eval(experiences)
         tasks = self.stream.tasks[first:]
         measured = [
-            measure(outputs, task.classes, self.stream.scenario, self.options.calibration_bins)
+            measure(outputs, task.classes, self.stream.scenario, BINS)
             for outputs, task in zip(self.recorder.outputs, tasks, strict=False)
         ]
         # -inf is a class that a classifier does not offer; anything else that is not finite is no answer.
@@ -72,9 +76,18 @@ class Evaluator:
         ledger.readings["class"].before = [row.any_class for row in rows]
         ledger.readings["task"].before = [row.own_task for row in rows]
 
-    def after_task(self, task: int, ledger: Ledger) -> dict[str, Any]:
-        """Add a row to the matrices and an entry to the per-task record, and return the entry."""
+    def after_task(
+        self, task: int, ledger: Ledger
+    ) -> tuple[dict[str, Any], dict[tuple[Split, int], Answers]]:
+        """Add a row to the matrices and an entry to the per-task record.
+
+        Returns:
+            The entry, and everything that the student was asked for it.
+        """
         rows = self.test()
+        heard: dict[tuple[Split, int], Answers] = {
+            ("test", number): said for number, said in enumerate(self._heard())
+        }
         ledger.readings["own"].add_row(row.accuracy for row in rows)
         ledger.readings["class"].add_row(row.any_class for row in rows)
         ledger.readings["task"].add_row(row.own_task for row in rows)
@@ -83,8 +96,12 @@ class Evaluator:
             confusion_matrix(row.predicted.clamp_min(0), row.targets, classes) for row in rows[: task + 1]
         )
         ledger.confusion = total.tolist()  # type: ignore[union-attr]
-        training, validation = self.training(task), self.validation(task)
-        entry = {
+        training = self.training(task)
+        heard["train", task] = self._heard()[0]
+        validation = self.validation(task)
+        if validation is not None:
+            heard["valid", task] = self._heard()[0]
+        entry: dict[str, Any] = {
             "task": task,
             "classes": list(self.stream.tasks[task].class_names),
             "train_accuracy": training.accuracy,
@@ -95,17 +112,8 @@ class Evaluator:
             "test_loss": rows[task].loss,
         }
         ledger.per_task.append(entry)
-        return entry
+        return entry, heard
 
-
-def logged(entry: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
-    """An entry of the per-task record and the scores so far, under the trackers' names."""
-    matrix = ledger.readings["own"].to_list()
-    values: dict[str, Any] = {
-        f"task/{name}": value for name, value in entry.items() if name not in ("task", "phases")
-    }
-    values |= {f"phase/{name}": value for name, value in entry.get("phases", {}).items()}
-    values["task/classes"] = ", ".join(str(name) for name in entry["classes"])
-    values |= {f"task/accuracy/{number}": value for number, value in enumerate(matrix[-1])}
-    values |= {f"score/{name}": value for name, value in ledger.scores().items()}
-    return values
+    def _heard(self) -> list[Answers]:
+        """What the student said when it was last asked."""
+        return [Answers(said.logits.float().cpu(), said.targets.cpu()) for said in self.recorder.outputs]

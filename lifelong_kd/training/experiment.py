@@ -10,37 +10,39 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.seeds import Seeds
-from lifelong_kd.model.freeze import digest
-from lifelong_kd.model.network import Network
+from lifelong_kd.rounds.base import Controller
+from lifelong_kd.rounds.single import Single
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.tracking.base import RunInfo, Status, Tracker
 from lifelong_kd.tracking.composite import Trackers
-from lifelong_kd.tracking.jsonl import NAME as METRICS
-from lifelong_kd.tracking.jsonl import JsonlTracker
 from lifelong_kd.tracking.jsonl import truncate as truncate_metrics
 from lifelong_kd.training import checkpoint
+from lifelong_kd.training.ask import Asker
 from lifelong_kd.training.avalanche.strategy import AvalancheStrategy
-from lifelong_kd.training.caching import fill_caches
-from lifelong_kd.training.cost import cost_of
 from lifelong_kd.training.engine import Engine
 from lifelong_kd.training.environment import environment
-from lifelong_kd.training.evaluate import DIVERGED, Evaluator, logged
+from lifelong_kd.training.evaluate import Evaluator
+from lifelong_kd.training.families.base import Family
+from lifelong_kd.training.families.measuring import Families
 from lifelong_kd.training.folder import RunFolder, check_folder
 from lifelong_kd.training.interrupt import Interrupted, interruptible
+from lifelong_kd.training.keeper import Keeper, write_status
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
-from lifelong_kd.training.plots import draw
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.randomness import own_randomness
 from lifelong_kd.training.recorder import Recorder
 from lifelong_kd.training.results import Ledger, Results
+from lifelong_kd.training.rounds.figures import Sight
+from lifelong_kd.training.rounds.loop import Rounds, equip
+from lifelong_kd.training.session import Session
 from lifelong_kd.training.state import RunState
+from lifelong_kd.training.watch import Watch
 
 __all__ = ["Experiment"]
 
@@ -64,6 +66,8 @@ class Experiment:
         seeds: named generators; everything random in the run follows from their root.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``float32`` or ``bf16``.
+        controller: how often, and how, each task is trained; once if ``None``.
+        families: scores beyond the accuracy matrix, by name.
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class Experiment:
         seeds: Seeds,
         device: str,
         precision: str,
+        controller: Controller | None = None,
+        families: Mapping[str, Family] | None = None,
     ) -> None:
         if training.threads is not None:
             torch.set_num_threads(training.threads)
@@ -91,13 +97,10 @@ class Experiment:
         self.seeds = seeds
         self.device = torch.device(device)
         self.trackers = Trackers(trackers)
-        self._has_metrics = any(isinstance(tracker, JsonlTracker) for tracker in trackers)
         self.ledger = Ledger(len(stream.tasks))
         self.recorder = Recorder(
             parts=(lambda: strategy.parts) if isinstance(strategy, Strategy) else None,
             every=int(self.settings.get("tracking", {}).get("log_every", 50)),
-            report=self._report,
-            step=self._progress,
         )
         self.make_optimizer = optimizer
         if training.channels_last:
@@ -115,7 +118,9 @@ class Experiment:
         }
         self.plugin: DistillationPlugin | None = None
         self.state: RunState | None = None
+        self.controller = controller or Single()
         if isinstance(strategy, Strategy):
+            equip(strategy, self.controller, stream)
             strategy.check_stream(
                 [task.classes for task in stream.tasks], [str(n) for n in stream.class_names]
             )
@@ -129,6 +134,11 @@ class Experiment:
                 "a strategy's function has to return a lifelong_kd.strategy.base.Strategy;"
                 f" this one returned {type(strategy).__name__}"
             )
+        elif not isinstance(self.controller, Single):
+            raise BadCall(
+                "rounds: Avalanche's own strategies have no state that could be put back; they are trained in a single"
+                " round"
+            )
         else:
             # Networks of its own, such as a generator, start from the run's seed.
             with seeds.default("init/avalanche"):
@@ -137,13 +147,22 @@ class Experiment:
         # Tells the optimiser the names of its parameters before any head grows.
         self.engine.make_optimizer(reset_optimizer_state=True)
         self.evaluator = Evaluator(self.engine, self.recorder, stream, evaluation)
+        if Watch.wanted(training) and not stream.has_validation:
+            raise BadCall(
+                "training.early_stopping and lr_schedule 'plateau' look at validation data, and the stream keeps none:"
+                " set stream.validation to a share such as 0.1"
+            )
+        self.asker = Asker(self.engine, self.plugin, stream.benchmark)
+        self.families = Families(
+            families or {},
+            stream=stream,
+            engine=self.engine,
+            plugin=self.plugin,
+            asker=self.asker,
+            seeds=seeds,
+            ledger=self.ledger,
+        )
         self._ran = False
-        self._saved: dict[str, Any] | None = None
-        self._task = 0
-        self._epoch = 0
-        self._epochs = 0
-        self._steps_of_task = 0
-        self._mark = 0.0
 
     @property
     def strategy(self) -> Any:
@@ -185,8 +204,8 @@ class Experiment:
         self._ran = True
         try:
             with interruptible(f"Go on with: lifelong-kd resume {place.path}"), own_randomness(self.seeds):
-                self._open(place, resume=resume)
-                results = self._run(place, resume=resume)
+                saved = self._open(place, resume=resume)
+                results = self._session(place).run(saved, resume=resume)
                 status = "finished"
         except Interrupted:
             status = "interrupted"
@@ -195,17 +214,18 @@ class Experiment:
             self._close(place, status)
         return results
 
-    def _open(self, folder: RunFolder, *, resume: bool) -> None:
+    def _open(self, folder: RunFolder, *, resume: bool) -> dict[str, Any] | None:
+        """Write what the run is and tell the trackers; the state to go on from, if there is one."""
         folder.sweep()
         about = folder.read_json("run.json") or {"run_id": secrets.token_hex(4), "created": time.time()}
         if not resume:
             folder.write_yaml("config.yaml", self.settings)
         folder.write_json("environment.json", environment(self.device))
         folder.write_json("run.json", {**about, "name": self.name, "status": "running"})
-        self._about = about
+        self._about = {**about, "name": self.name}
         # Avalanche's own strategies have no state that can be saved without pickle.
-        self._saved = checkpoint.latest(folder) if self.state is not None else None
-        truncate_metrics(folder.path, int(self._saved["lines"]) if self._saved is not None else 0)
+        saved = checkpoint.latest(folder) if self.state is not None else None
+        truncate_metrics(folder.path, int(saved["lines"]) if saved is not None else 0)
         wandb = dict(self.settings.get("tracking", {}).get("wandb", {}))
         self.trackers.start(
             RunInfo(
@@ -225,6 +245,40 @@ class Experiment:
                 resumed=resume,
             )
         )
+        return saved
+
+    def _session(self, folder: RunFolder) -> Session:
+        keeper = Keeper(
+            folder,
+            self._about,
+            settings=self.settings,
+            engine=self.engine,
+            plugin=self.plugin,
+            stream=self.stream,
+            seeds=self.seeds,
+            ledger=self.ledger,
+            trackers=self.trackers,
+            controller=str(self.settings.get("rounds", {}).get("name", type(self.controller).__name__)),
+        )
+        rounds = None
+        if self.plugin is not None and self.state is not None:
+            sight = Sight(self.asker, self.stream)
+            place = folder.path / "rounds"
+            rounds = Rounds(self.controller, sight, self.engine, self.plugin, self.state, place)
+        return Session(
+            engine=self.engine,
+            plugin=self.plugin,
+            state=self.state,
+            rounds=rounds,
+            stream=self.stream,
+            training=self.training,
+            ledger=self.ledger,
+            evaluator=self.evaluator,
+            families=self.families,
+            recorder=self.recorder,
+            trackers=self.trackers,
+            keeper=keeper,
+        )
 
     def _close(self, folder: RunFolder, status: Status) -> None:
         """Tell the trackers and write how the run ended; a disk that is still full does not hide why it did."""
@@ -232,198 +286,9 @@ class Experiment:
             self.trackers.finish(status)
             if status != "finished":
                 with suppress(RunFailed):
-                    self._write_status(folder, status)
+                    write_status(folder, status)
         finally:
             folder.unlock()
-
-    def _write_status(self, folder: RunFolder, status: Status) -> None:
-        about = folder.read_json("run.json")
-        if about is not None:
-            folder.write_json("run.json", {**about, "status": status})
-
-    def _run(self, folder: RunFolder, *, resume: bool) -> Results:
-        self._mark = time.perf_counter()
-        first = self._go_on()
-        if self._saved is None:
-            if resume:
-                self.trackers.message("No checkpoint to go on from: starting again from the first task.")
-            if self.evaluator.options.before_first:
-                self.evaluator.before_first(self.ledger)
-                self._tick("evaluation")
-        for task in range(first, len(self.stream.tasks)):
-            self._learn(folder, task)
-        return self._finish(folder)
-
-    def _go_on(self) -> int:
-        """Bring the run to where its last checkpoint was; the number of tasks that are done."""
-        saved = self._saved
-        if saved is None or self.state is None:
-            return 0
-        done = int(saved["task"])
-        self.state.enter(self.stream.benchmark.train_stream[:done], saved)
-        self.engine.first_epoch = int(saved["epoch"])
-        self._task = max(done - 1, 0)
-        return done
-
-    def _learn(self, folder: RunFolder, task: int) -> None:
-        self._task = task
-        self._steps_of_task = 0
-        if not self.engine.first_epoch:
-            self.ledger.task_seconds = 0.0
-        self.engine.on_start = self._start_of_epochs
-        self.engine.on_epoch = lambda epoch: self._end_of_epoch(folder, task, epoch)
-        self.engine.train(
-            self.stream.benchmark.train_stream[task],
-            eval_streams=[],
-            shuffle=self.training.shuffle,
-            reset_optimizer_state=self.training.reset_optimizer,
-        )
-        self._tick("training")
-        self.ledger.epochs += self._epochs
-        self._epoch = 0
-        entry = self.evaluator.after_task(task, self.ledger)
-        self._tick("evaluation")
-        entry["seconds"] = self.ledger.task_seconds
-        if self.plugin is not None and self.plugin.strategy.stage.notes:
-            entry["phases"] = dict(self.plugin.strategy.stage.notes)
-        step = self._step()
-        self.trackers.log(logged(entry, self.ledger), "task", step)
-        self._lines(folder)
-        self._keep_model(folder, task)
-        self._save(folder, task + 1, 0)
-        folder.write_json("results.json", self._results("running"))
-
-    def _finish(self, folder: RunFolder) -> Results:
-        data = self._results("finished")
-        names = [str(name) for name in self.stream.class_names]
-        for key, path in draw(folder.plots, data, names):
-            self.trackers.figure(key, path, self._step())
-        rows = [[i, j, value] for i, row in enumerate(data["accuracy_matrix"]) for j, value in enumerate(row)]
-        self.trackers.table("accuracy_matrix", ["after task", "test task", "accuracy"], rows, self._step())
-        self.trackers.summary(
-            {name: value for name, value in self.ledger.scores().items() if value is not None}
-        )
-        # Last of all: a run that is killed before this line is not finished, and resuming it draws the plots again.
-        self._write_status(folder, "finished")
-        folder.write_json("results.json", data)
-        return Results(folder.path, data)
-
-    # ---- callbacks of the loop --------------------------------------------------------------------------------
-
-    def _start_of_epochs(self) -> None:
-        """Every plugin has begun the task: now what a checkpoint inside the task kept takes its place."""
-        if self._saved is not None and self.state is not None and self.engine.first_epoch:
-            self.state.restore(self._saved)
-        self._saved = None
-        if self.plugin is not None:
-            fill_caches(self.engine, self.plugin.strategy)
-        self._epoch = self.engine.first_epoch
-        loader = self.engine.dataloader
-        self._epochs = self.engine.epochs_of_task()
-        self._total = self.training.iterations or self._epochs * len(loader)
-        self._steps_of_task = self._epoch * len(loader)
-
-    def _end_of_epoch(self, folder: RunFolder, task: int, epoch: int) -> None:
-        self.recorder.flush()
-        self._check_weights(task, epoch)
-        self._epoch = epoch
-        every = self.evaluator.options.every
-        if every is not None and epoch % every == 0:
-            self._tick("training")
-            checks = [self.evaluator.validation(number) for number in range(task + 1)]
-            values = {f"validation/accuracy/{n}": m.accuracy for n, m in enumerate(checks) if m is not None}
-            self.trackers.log(values, "epoch", self._step())
-            self._tick("evaluation")
-        often = self.training.checkpoint_every
-        if often is not None and epoch % often == 0 and epoch < self._epochs:
-            self._tick("training")
-            self._save(folder, task, epoch)
-
-    def _check_weights(self, task: int, epoch: int) -> None:
-        """A loss is that of the weights before its step: what the last step did shows here, before it is kept."""
-        tensors = [t for t in self.engine.model.state_dict().values() if t.is_floating_point()]
-        if tensors and not bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all()):
-            raise RunFailed(
-                f"the weights are no longer finite after epoch {epoch} of task {task}. {DIVERGED}"
-            )
-
-    def _report(self, values: Mapping[str, float]) -> None:
-        if not np.isfinite(values["loss"]):
-            raise RunFailed(
-                f"the training loss became {values['loss']} in task {self._task}, epoch {self._epoch + 1}. {DIVERGED}"
-            )
-        self.trackers.log(
-            {f"train/{name}": value for name, value in values.items()}, "iteration", self._step()
-        )
-
-    def _progress(self) -> None:
-        self._steps_of_task += 1
-        self.ledger.samples += len(self.engine.mb_y)
-        epoch = min(self._steps_of_task * self._epochs // max(self._total, 1), self._epochs - 1)
-        self.trackers.progress(self._task, epoch, self._epochs, self._steps_of_task, self._total)
-
-    def _step(self) -> dict[str, int]:
-        epoch = self.ledger.epochs + self._epoch
-        return {"task": self._task, "epoch": epoch, "iteration": self.engine.clock.train_iterations}
-
-    def _tick(self, what: str) -> None:
-        now = time.perf_counter()
-        self.ledger.seconds[what] += now - self._mark
-        self.ledger.task_seconds += now - self._mark
-        self._mark = now
-        if self.plugin is not None:
-            self.ledger.seconds["teaching"] = self.plugin.adapter.teaching.read()
-
-    # ---- what is kept -----------------------------------------------------------------------------------------
-
-    def _keep_model(self, folder: RunFolder, task: int) -> None:
-        model = self.engine.model
-        about: dict[str, Any] = {
-            "task": task,
-            "classes": [str(name) for name in self.ledger.per_task[-1]["classes"]],
-            "digest": digest(model),
-            "config": self.settings,
-            "scores": self.ledger.scores(),
-        }
-        if self.plugin is not None and isinstance(model, Network):
-            about["network"] = {
-                "input_shape": list(self.stream.input_shape),
-                "classes": self.stream.classes,
-                "columns": [str(name) for name in self.stream.class_names],
-                "tasks": [[list(done.new), done.label] for done in self.plugin.tasks],
-            }
-        path = checkpoint.save_model(folder, model, task=task, about=about)
-        taught = self.plugin is not None and bool(self.plugin.strategy.teachers) and task > 0
-        parent = {"parent": f"{self._about['run_id']}-task-{task - 1}"} if taught else {}
-        known = {key: value for key, value in about.items() if key not in ("config", "network")}
-        self.trackers.artifact(path, f"{self._about['run_id']}-task-{task}", "model", {**known, **parent})
-
-    def _results(self, status: str) -> dict[str, Any]:
-        about = {
-            "name": self.name,
-            "run_id": self._about["run_id"],
-            "seed": self.seeds.root,
-            "strategy": self.settings.get("strategy"),
-            "stream": self.settings.get("stream"),
-            "scenario": self.stream.scenario,
-            "class_order": list(self.stream.class_order),
-            "data": self.stream.digest,
-        }
-        memory = self.plugin.strategy.memory if self.plugin is not None else None
-        cost = cost_of(self.engine, self.stream, self.ledger, memory.nbytes if memory is not None else 0)
-        return self.ledger.as_results(about, cost, status)
-
-    def _lines(self, folder: RunFolder) -> int:
-        """How many lines the metrics have; without them the folder would not be whole, so that it must not go on."""
-        lines = [tracker.position() for tracker in self.trackers if isinstance(tracker, JsonlTracker)]
-        if self._has_metrics and not lines:
-            raise RunFailed(f"{folder.path / METRICS} can no longer be written: is the disk full?")
-        return int(lines[0]) if lines else 0
-
-    def _save(self, folder: RunFolder, task: int, epoch: int) -> None:
-        if self.state is not None:
-            position = {"task": task, "epoch": epoch, "lines": self._lines(folder)}
-            checkpoint.save(folder, {**position, **self.state.capture()}, task=task, epoch=epoch)
 
 
 def place_data(stream: Stream, device: torch.device) -> None:

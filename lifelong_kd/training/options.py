@@ -22,10 +22,16 @@ class TrainingOptions:
         reset_optimizer: whether each task starts with a fresh optimiser state; the learning rate is the same
             anyway.
         lr_schedule: how the learning rate runs within a task: ``constant``, ``cosine`` (half a cosine down to
-            0), or ``steps``.
+            0), ``steps``, or ``plateau`` (multiplied by ``lr_factor`` when the validation loss has not fallen
+            for ``lr_patience`` epochs).
         lr_milestones: epochs, counted within the task, from which on ``steps`` multiplies it by ``lr_factor``
             once more.
-        lr_factor: see ``lr_milestones``.
+        lr_factor: see ``lr_milestones`` and ``lr_schedule``.
+        lr_patience: epochs without a better validation loss after which ``plateau`` lowers the learning rate.
+        lr_min: the share of the first learning rate below which ``plateau`` ends the task instead of lowering it
+            again.
+        early_stopping: epochs without a better validation loss after which a task ends; never if null. Under it,
+            and under ``plateau``, a task ends with the weights of its best epoch.
         grad_clip: largest norm of the gradient, or none.
         compile: whether the student's training forward goes through ``torch.compile``.
         channels_last: whether images are laid out channels last.
@@ -45,9 +51,12 @@ class TrainingOptions:
     shuffle: bool = True
     drop_last: bool = False
     reset_optimizer: bool = True
-    lr_schedule: Literal["constant", "cosine", "steps"] = "constant"
+    lr_schedule: Literal["constant", "cosine", "steps", "plateau"] = "constant"
     lr_milestones: tuple[int, ...] = ()
     lr_factor: float = 0.1
+    lr_patience: int = 5
+    lr_min: float = 0.001
+    early_stopping: int | None = None
     grad_clip: float | None = None
     compile: bool = False
     channels_last: bool = False
@@ -64,9 +73,10 @@ class EvaluationOptions:
     Attributes:
         every: epochs between evaluations of the validation stream inside a task; none if null.
         before_first: whether the untrained model is evaluated, which forward transfer needs.
-        calibration_bins: bins of the expected calibration error.
+        references: whether the scores that need a joint and a fresh run beside this one are computed; ``make`` makes
+            these runs, or takes those that are there.
     """
 
     every: int | None = None
     before_first: bool = True
-    calibration_bins: int = 15
+    references: Literal["none", "make"] = "none"

@@ -50,6 +50,7 @@ class DistillationPlugin(SupervisedPlugin):
         self._joined: list[Source] = []
         self._criterion: Any = None
         self._earlier: list[Any] = []
+        self._learning = False
 
     @property
     def teacher(self) -> Teacher:
@@ -170,12 +171,25 @@ class DistillationPlugin(SupervisedPlugin):
             )
         stage = self._stage(strategy, _task_data(strategy))
         self.strategy.begin_task(stage, resumed=_resumed_inside(strategy))
+        self._learning = True
 
-    def after_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+    def again(self) -> None:
+        """Begin the current task once more; the state that it had when it began is put back by the caller."""
+        self.strategy.begin_task(self._stage(self.adapter.template, self.strategy.data), resumed=True)
+        self._learning = True
+
+    def end(self) -> None:
+        """End the current task: phases, memory, corrections and teachers look at the student."""
         self._lesson = None
-        stage = self._stage(strategy, self.strategy.data)
+        stage = self._stage(self.adapter.template, self.strategy.data)
         stage.notes.update(self.strategy.stage.notes)
         self.strategy.end_task(stage)
+        self._learning = False
+
+    def after_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
+        # A loop of rounds has ended the task itself.
+        if self._learning:
+            self.end()
 
     def _stage(self, template: Template, data: TaskData) -> Stage:
         """The current task, as phases see it."""
@@ -298,7 +312,7 @@ def _task_data(template: Any) -> TaskData:
 
 def _resumed_inside(template: Any) -> bool:
     """Whether a state that was saved inside this task is about to be put back."""
-    return bool(getattr(template, "first_epoch", 0))
+    return bool(getattr(template, "inside", False))
 
 
 def _progress(template: Any) -> float:

@@ -48,23 +48,16 @@ class Recorder(SupervisedPlugin):
     Args:
         parts: what each term contributed to the last step; ``None`` for strategies that do not say.
         every: steps between two records.
-        report: called with the mean of each loss since the last record.
-        step: called after every step, for a progress bar.
+
+    ``report`` is called with the mean of each loss since the last record, ``step`` after every step.
     """
 
-    def __init__(
-        self,
-        *,
-        parts: Callable[[], Mapping[str, Part]] | None,
-        every: int,
-        report: Callable[[Mapping[str, float]], None],
-        step: Callable[[], None],
-    ) -> None:
+    def __init__(self, *, parts: Callable[[], Mapping[str, Part]] | None, every: int) -> None:
         SupervisedPlugin.__init__(self)
         self._parts = parts
         self._every = every
-        self._report = report
-        self._step = step
+        self.report: Callable[[Mapping[str, float]], None] = lambda means: None
+        self.step: Callable[[], None] = lambda: None
         self._sums = _Sums()
         self._logits: list[Tensor] = []
         self._targets: list[Tensor] = []
@@ -85,7 +78,7 @@ class Recorder(SupervisedPlugin):
             sums.add(f"loss/{name}", part.raw)
             sums.add(f"loss/{name}_weighted", part.raw * part.weight)
         sums.steps += 1
-        self._step()
+        self.step()
         if sums.steps >= self._every:
             self.flush()
 
@@ -100,7 +93,7 @@ class Recorder(SupervisedPlugin):
             for name, value in sums.values.items()
         }
         self._sums = _Sums()
-        self._report(means)
+        self.report(means)
 
     def before_eval(self, strategy: Any, *args: Any, **kwargs: Any) -> None:
         self.outputs = []

@@ -57,7 +57,9 @@ class Ledger:
     """What has been measured so far: everything in ``results.json`` that a resumed run has to know.
 
     ``readings`` are the accuracy matrices by how predictions are read: ``own`` as the stream's scenario says, ``class``
-    with all classes competing, ``task`` with those of a sample's own task.
+    with all classes competing, ``task`` with those of a sample's own task. ``seconds`` of ``training`` and ``samples``
+    are those of the rounds that were kept; what was rolled back, and measuring it, is ``rounds``. ``found`` is what
+    each family of scores found after each task.
     """
 
     tasks: int
@@ -65,11 +67,13 @@ class Ledger:
     per_task: list[dict[str, Any]] = field(default_factory=list)
     confusion: list[list[int]] = field(default_factory=list)
     seconds: dict[str, float] = field(
-        default_factory=lambda: {"training": 0.0, "teaching": 0.0, "evaluation": 0.0}
+        default_factory=lambda: {"training": 0.0, "teaching": 0.0, "evaluation": 0.0, "rounds": 0.0}
     )
     samples: int = 0
     epochs: int = 0
+    rounds: int = 0
     task_seconds: float = 0.0
+    found: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("own", "class", "task"):
@@ -83,6 +87,8 @@ class Ledger:
             "seconds": dict(self.seconds),
             "samples": self.samples,
             "epochs": self.epochs,
+            "rounds": self.rounds,
+            "found": self.found,
             "task_seconds": self.task_seconds,
         }
 
@@ -96,14 +102,22 @@ class Ledger:
         self.seconds = dict(state["seconds"])
         self.samples = int(state["samples"])
         self.epochs = int(state["epochs"])
+        self.rounds = int(state["rounds"])
+        self.found = {name: list(found) for name, found in state["found"].items()}
         self.task_seconds = float(state["task_seconds"])
 
     def scores(self, reading: str = "own") -> dict[str, float | None]:
         """Every score of one reading."""
         return summarise(self.readings[reading])
 
-    def as_results(self, about: Mapping[str, Any], cost: Mapping[str, Any], status: str) -> dict[str, Any]:
-        """The content of ``results.json``."""
+    def as_results(
+        self,
+        about: Mapping[str, Any],
+        cost: Mapping[str, Any],
+        status: str,
+        summaries: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The content of ``results.json``; ``summaries`` are the scores of each family."""
         own = self.readings["own"]
         return {
             **about,
@@ -118,5 +132,6 @@ class Ledger:
                 if name != "own"
             },
             "confusion_matrix": self.confusion,
-            "cost": dict(cost),
+            **{name: dict(scores) for name, scores in (summaries or {}).items()},
+            "cost": {**dict((summaries or {}).get("cost", {})), **cost},
         }

@@ -70,7 +70,7 @@ class RunState:
             self.plugin.enter(self.engine.model, experience)
         self.engine.model.to(self.engine.device)
         self.engine.make_optimizer()
-        if int(state["epoch"]) == 0:
+        if not state["inside"]:
             self.restore(state)
         else:
             self.plugin.strategy.load_training_set(state["strategy"])

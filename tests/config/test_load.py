@@ -93,7 +93,7 @@ def test_all_problems_at_once_with_place_and_nearest_name(write: Write) -> None:
     assert found == [
         "command line: found 'nothing', allowed: key=value such as training.epochs=3",
         f"{path}:1: sed: unknown key; allowed keys: seed, name, device, precision, stream, model, strategy, optimizer,"
-        " training, evaluation, tracking, imports. Did you mean 'seed'?",
+        " rounds, training, evaluation, tracking, imports. Did you mean 'seed'?",
         f"{path}:2: stream.scenario: found 'clas', allowed: class, task or domain. Did you mean 'class'?",
         f"{path}:2: stream.validation: found 1, allowed: a number (at least 0, below 1).",
         f"{path}:3: model.head.name: there is no head called 'liner'; known: {', '.join(heads.names())}."
@@ -142,7 +142,6 @@ def test_missing_parts(write: Write) -> None:
         ("training.grad_clip", "0"),
         ("training.iterations", "0"),
         ("training.lr_schedule", "steps"),
-        ("evaluation.calibration_bins", "0"),
         ("tracking.wandb", "disabled"),
         ("tracking", "[1]"),
         ("optimizer.lr", ".nan"),

@@ -14,6 +14,7 @@ from lifelong_kd.model import registry as models
 from lifelong_kd.model.build import build_network
 from lifelong_kd.model.network import Network
 from lifelong_kd.phase import registry as phases
+from lifelong_kd.rounds import registry as rounds
 from lifelong_kd.schedule import registry as schedules
 from lifelong_kd.strategy import registry as strategies
 from lifelong_kd.strategy.terms import registry as terms
@@ -227,6 +228,14 @@ TRANSFORM: dict[str, Case] = {
 
 TRACKER: dict[str, Case] = {"console": {"mode": "plain"}, "jsonl": {}, "wandb": {"mode": "offline"}}
 
+ROUNDS: dict[str, Case] = {
+    "balance": {"budget": 4, "soften": 0.5},
+    "born_again": {"generations": 3, "noise": 0.0},
+    "plasticity_stability": {"attempts": 3},
+    "search": {"trials": 3},
+    "single": {},
+}
+
 OPTIMIZER: dict[str, Case] = {"adam": {}, "adamw": {}, "sgd": {"lr": 0.1, "momentum": 0.9}}
 
 COVERED: dict[str, tuple[Any, set[str]]] = {
@@ -238,6 +247,7 @@ COVERED: dict[str, tuple[Any, set[str]]] = {
     "optimizer": (optimizers, set(OPTIMIZER)),
     "pool": (pools, {*POOL, *POOL_ELSEWHERE}),
     "phase": (phases, set(PHASE)),
+    "rounds": (rounds, set(ROUNDS)),
     "schedule": (schedules, set(SCHEDULE)),
     "stream": (streams, {*STREAM, *STREAM_ELSEWHERE}),
     "teacher": (teachers, set(TEACHER)),

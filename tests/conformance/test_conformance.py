@@ -12,6 +12,7 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.model.build import build_network
 from lifelong_kd.stream.build import build_stream
 from lifelong_kd.testing import (
+    check_controller,
     check_correction,
     check_knowledge,
     check_memory,
@@ -62,6 +63,15 @@ def test_memory(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(table.TEACHER))
 def test_teacher(name: str) -> None:
     check_teacher(lambda: table.teachers.get(name)(**table.TEACHER[name]()))
+
+
+@pytest.mark.parametrize("name", sorted(table.ROUNDS))
+def test_rounds(name: str) -> None:
+    make = partial(table.rounds.get(name), **table.ROUNDS[name])
+    check_controller(make)
+    check_controller(
+        make, tasks=2, terms={"kd": "distill", "replay": "rehearse", "pod": "distill", "l2": "other"}
+    )
 
 
 @pytest.mark.parametrize("name", sorted(table.POOL))

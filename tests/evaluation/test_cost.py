@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.evaluation.cost import forward_flops, parameter_count, peak_memory
+from lifelong_kd.evaluation.cost import (
+    FlopClock,
+    accuracy_per_unit,
+    forward_flops,
+    parameter_count,
+    peak_memory,
+    training_flops,
+)
 
 
 def model() -> nn.Sequential:
@@ -73,3 +81,48 @@ def test_peak_memory_sees_an_allocation() -> None:
     block = torch.ones(before // 4 + 2**24)
     after = peak_memory("cpu")
     assert after is not None and after - before > 2**24 and len(block)
+
+
+def test_training_flops_by_hand() -> None:
+    network = nn.Sequential(nn.Linear(3, 4, bias=False), nn.ReLU(), nn.Linear(4, 2, bias=False))
+    x, parameters = torch.rand(5, 3), list(network.parameters())
+    forward = 2 * 5 * (3 * 4 + 4 * 2)
+    # Both layers' weights, and the hidden layer's input of the second; nobody asks for the gradient of x.
+    backward = 2 * 5 * (3 * 4 + 4 * 2 + 4 * 2)
+    found = training_flops(lambda clock: [network(x).sum()], parameters)
+    assert (found.total, found.teacher) == (forward + backward, 0)
+    assert found.total - forward <= 2 * forward == 2 * forward_flops(network, x)
+    assert all(parameter.grad is None for parameter in parameters)
+
+
+def test_what_a_teacher_takes_is_counted_apart_and_once() -> None:
+    student, teacher, x = nn.Linear(3, 2), nn.Linear(3, 2).requires_grad_(False), torch.rand(4, 3)
+
+    def losses(clock: FlopClock) -> Iterator[Tensor]:
+        with clock.running(), clock.running():
+            said = teacher(x)
+        yield (student(x) - said).square().sum()
+        yield student(x).sum()
+
+    found = training_flops(losses, list(student.parameters()))
+    one = 2 * 4 * 3 * 2
+    assert (found.total, found.teacher) == (one + 2 * (one + one), one)
+
+
+def test_a_loss_without_gradient_has_no_backward_pass() -> None:
+    layer, x = nn.Linear(3, 2).requires_grad_(False), torch.rand(1, 3)
+    assert training_flops(lambda clock: [layer(x).sum()], []).total == 12
+    assert training_flops(lambda clock: [], []).total == 0
+
+
+def test_accuracy_by_the_unit() -> None:
+    found = accuracy_per_unit(0.5, seconds=10.0, flops=2e9, stored_bytes=4_000_000, parameters=250_000)
+    assert found == {
+        "accuracy_per_second": 0.05,
+        "accuracy_per_gflop": 0.25,
+        "accuracy_per_stored_megabyte": 0.125,
+        "accuracy_per_million_parameters": 2.0,
+    }
+    free = accuracy_per_unit(0.5, seconds=0.0, stored_bytes=0)
+    assert set(free.values()) == {None} and free.keys() == found.keys()
+    assert set(accuracy_per_unit(None, seconds=1.0, flops=1.0).values()) == {None}

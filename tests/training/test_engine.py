@@ -35,6 +35,7 @@ from lifelong_kd.training.experiment import Experiment
 from lifelong_kd.training.interrupt import Interrupted
 from lifelong_kd.training.loader import BatchLoader
 from lifelong_kd.training.optimizer import sgd
+from lifelong_kd.training.keeper import Keeper
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 
 
@@ -347,7 +348,9 @@ def test_a_seed_changes_only_what_it_names(tmp_path: Path) -> None:
     assert with_term == without
 
 
-def test_a_growing_head_with_momentum_and_a_kept_optimizer_resumes(tmp_path: Path) -> None:
+def test_a_growing_head_with_momentum_and_a_kept_optimizer_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The grown rows have no momentum yet, the others keep theirs."""
 
     def experiment() -> Experiment:
@@ -356,16 +359,17 @@ def test_a_growing_head_with_momentum_and_a_kept_optimizer_resumes(tmp_path: Pat
     whole = experiment()
     whole.run(tmp_path / "whole")
     part = experiment()
-    save = part._save
+    save = Keeper.save
 
-    def stop(folder: Any, task: int, epoch: int) -> None:
-        save(folder, task, epoch)
-        if (task, epoch) == (1, 1):
+    def stop(keeper: Keeper, state: Any) -> None:
+        save(keeper, state)
+        if (state["task"], state["epoch"]) == (1, 1):
             raise KeyboardInterrupt
 
-    part._save = stop  # type: ignore[method-assign]
-    with pytest.raises(Interrupted):
-        part.run(tmp_path / "part")
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "save", stop)
+        with pytest.raises(Interrupted):
+            part.run(tmp_path / "part")
     again = experiment()
     again.run(tmp_path / "part", resume=True)
     assert digest(again.engine.model) == digest(whole.engine.model)

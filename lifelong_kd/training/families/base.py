@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from lifelong_kd.core.seeds import Seeds
-from lifelong_kd.stream.stream import Stream
-from lifelong_kd.training.ask import Answers, Asker
-from lifelong_kd.training.plugin import DistillationPlugin
+if TYPE_CHECKING:
+    # A configuration asks for a family's options without loading what runs it.
+    from lifelong_kd.core.seeds import Seeds
+    from lifelong_kd.stream.stream import Stream
+    from lifelong_kd.training.ask import Answers, Asker
+    from lifelong_kd.training.plugin import DistillationPlugin
 
 __all__ = ["Family", "Found", "Look", "Split"]
 
@@ -28,7 +30,7 @@ class Look:
     """A student after a task (or at the end of its training, for ``before_end``), and everything about it.
 
     ``task`` is the task just learned; ``heard`` what the evaluation asked already, so that it costs nothing to ask
-    again: the whole of each test task, of the validation tasks so far, and of the training data of ``task``.
+    again: the whole of each test task, and of the training and validation data of ``task``.
     ``plugin`` is ``None`` for Avalanche's own strategies. ``pending`` is what the family found in this task so far: in
     ``before_end``, and as ``trace`` the list of what it found during training.
     """
@@ -82,9 +84,19 @@ class Look:
 class Family:
     """Scores that belong together.
 
+    ``by_default`` says whether it is on unless the configuration switches it off; such a family costs little.
     A family has options and no state: what it found after each task is kept for it in the run's record, so that a
     resumed run knows it. The constructor takes the family's options, keyword-only, each documented under ``Args:``.
     """
+
+    by_default: ClassVar[bool] = False
+
+    def check(self, stream: Stream) -> None:
+        """Refuse a stream that nothing can be found of, before anything is trained.
+
+        Raises:
+            BadCall: saying what is missing.
+        """
 
     def interval(self, steps: int) -> int | None:
         """Iterations between two calls of ``during`` in a task of ``steps`` iterations; ``None`` for never."""

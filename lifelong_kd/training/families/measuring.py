@@ -1,0 +1,127 @@
+"""The families of a run: told what happens, and what they found kept in the run's record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.stream.stream import Stream
+from lifelong_kd.training.ask import Answers, Asker
+from lifelong_kd.training.families.base import Family, Found, Look, Split
+from lifelong_kd.training.plugin import DistillationPlugin
+from lifelong_kd.training.results import Ledger
+
+__all__ = ["Families"]
+
+
+class Families:
+    """Asks each family at its times.
+
+    ``pending`` is what was found in the task that is going on, by family; it is part of a checkpoint.
+
+    Args:
+        families: by name.
+        stream: the tasks.
+        engine: the template.
+        plugin: the strategy, ``None`` for Avalanche's own.
+        asker: asks the student.
+        seeds: the run's, of which only derived numbers are used.
+        ledger: where it is kept.
+    """
+
+    def __init__(
+        self,
+        families: Mapping[str, Family],
+        *,
+        stream: Stream,
+        engine: Any,
+        plugin: DistillationPlugin | None,
+        asker: Asker,
+        seeds: Seeds,
+        ledger: Ledger,
+    ) -> None:
+        self._families = dict(families)
+        self._stream = stream
+        self._engine = engine
+        self._plugin = plugin
+        self._asker = asker
+        self._seeds = seeds
+        self._ledger = ledger
+        self._intervals: dict[str, int] = {}
+        self.pending: dict[str, dict[str, Any]] = {}
+        for family in self._families.values():
+            family.check(stream)
+
+    def _look(self, task: int, name: str, heard: Mapping[tuple[Split, int], Answers] | None = None) -> Look:
+        return Look(
+            task=task,
+            stream=self._stream,
+            engine=self._engine,
+            plugin=self._plugin,
+            asker=self._asker,
+            seeds=self._seeds,
+            heard=heard or {},
+            pending=self.pending.get(name, {}),
+        )
+
+    def begin(self, task: int, steps: int, *, resumed: bool) -> None:
+        """The training of a task, or of a round of it, is about to begin, or to go on."""
+        intervals = {name: family.interval(steps) for name, family in self._families.items()}
+        self._intervals = {name: every for name, every in intervals.items() if every is not None}
+        if not resumed:
+            self.pending = {}
+            for name in self._intervals:
+                self._trace(task, name, 0)
+
+    def wanted(self, step: int) -> bool:
+        """Whether any family is to be asked after ``step`` iterations of the task."""
+        return any(step % every == 0 for every in self._intervals.values())
+
+    def during(self, task: int, step: int) -> None:
+        """``step`` iterations of the task are done."""
+        for name, every in self._intervals.items():
+            if step % every == 0:
+                self._trace(task, name, step)
+
+    def _trace(self, task: int, name: str, step: int) -> None:
+        found = self._families[name].during(self._look(task, name), step)
+        if found:
+            self.pending.setdefault(name, {}).setdefault("trace", []).append(found)
+
+    def before_end(self, task: int) -> None:
+        """The training is over, before memory, corrections and teachers look at the student."""
+        for name, family in self._families.items():
+            found = family.before_end(self._look(task, name))
+            if found:
+                self.pending.setdefault(name, {}).update(found)
+
+    def after_task(self, task: int, heard: Mapping[tuple[Split, int], Answers]) -> dict[str, Found]:
+        """What each family found in this task, also added to the ledger."""
+        entry: dict[str, Found] = {}
+        for name, family in self._families.items():
+            earlier = self._ledger.found.setdefault(name, [])
+            found = family.after_task(self._look(task, name, heard), list(earlier))
+            kept = {key: value for key, value in self.pending.get(name, {}).items() if key != "trace"}
+            entry[name] = {**kept, **found}
+            earlier.append(entry[name])
+        self.pending = {}
+        return entry
+
+    def summaries(self) -> dict[str, dict[str, float | None]]:
+        """Each family's scores so far."""
+        found = self._ledger.found
+        return {
+            name: family.summary(found[name]) for name, family in self._families.items() if found.get(name)
+        }
+
+    def draw(self, folder: Path) -> list[tuple[str, Path]]:
+        """Every family's plots."""
+        found = self._ledger.found
+        return [
+            plot
+            for name, family in self._families.items()
+            if found.get(name)
+            for plot in family.draw(folder, found[name])
+        ]

@@ -1,0 +1,168 @@
+"""What is kept of a run in its folder: checkpoints, the model after each task, results and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lifelong_kd.core.errors import RunFailed
+from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.model.freeze import digest
+from lifelong_kd.model.network import Network
+from lifelong_kd.stream.stream import Stream
+from lifelong_kd.tracking.composite import Trackers
+from lifelong_kd.tracking.jsonl import NAME as METRICS
+from lifelong_kd.tracking.jsonl import JsonlTracker
+from lifelong_kd.training import checkpoint
+from lifelong_kd.training.cost import cost_of
+from lifelong_kd.training.folder import RunFolder
+from lifelong_kd.training.plots import draw
+from lifelong_kd.training.plugin import DistillationPlugin
+from lifelong_kd.training.results import Ledger, Results
+
+__all__ = ["Keeper", "write_status"]
+
+Summaries = Mapping[str, Mapping[str, float | None]]
+
+
+class Keeper:
+    """Writes the run folder.
+
+    Args:
+        folder: where.
+        about: the run's name and id.
+        settings: the resolved configuration.
+        engine: the template.
+        plugin: the strategy; ``None`` for Avalanche's own.
+        stream: the tasks.
+        seeds: named generators.
+        ledger: what has been measured.
+        trackers: told of each model; asked how many lines of metrics there are.
+        controller: the name of what decided on the rounds.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        about: Mapping[str, Any],
+        *,
+        settings: Mapping[str, Any],
+        engine: Any,
+        plugin: DistillationPlugin | None,
+        stream: Stream,
+        seeds: Seeds,
+        ledger: Ledger,
+        trackers: Trackers,
+        controller: str,
+    ) -> None:
+        self.folder = folder
+        self.about = dict(about)
+        self.settings = settings
+        self.engine = engine
+        self.plugin = plugin
+        self.stream = stream
+        self.seeds = seeds
+        self.ledger = ledger
+        self.trackers = trackers
+        self.controller = controller
+        self._has_metrics = any(isinstance(tracker, JsonlTracker) for tracker in trackers)
+
+    def check_log(self) -> int:
+        """How many lines the metrics have; without them the folder would not be whole, so that it must not go on.
+
+        Raises:
+            RunFailed: if they cannot be written any more.
+        """
+        lines = [tracker.position() for tracker in self.trackers if isinstance(tracker, JsonlTracker)]
+        if self._has_metrics and not lines:
+            raise RunFailed(f"{self.folder.path / METRICS} can no longer be written: is the disk full?")
+        return int(lines[0]) if lines else 0
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint: ``state`` with ``task`` and ``epoch``, and where the metrics stand."""
+        position = {"lines": self.check_log()}
+        task, epoch = int(state["task"]), int(state["epoch"])
+        checkpoint.save(self.folder, {**state, **position}, task=task, epoch=epoch)
+
+    def keep_model(self, task: int) -> None:
+        """Write the model after ``task``, and tell the trackers of it."""
+        model = self.engine.model
+        about: dict[str, Any] = {
+            "task": task,
+            "classes": [str(name) for name in self.ledger.per_task[-1]["classes"]],
+            "digest": digest(model),
+            "config": self.settings,
+            "scores": self.ledger.scores(),
+        }
+        if self.plugin is not None and isinstance(model, Network):
+            about["network"] = {
+                "input_shape": list(self.stream.input_shape),
+                "classes": self.stream.classes,
+                "columns": [str(name) for name in self.stream.class_names],
+                "tasks": [[list(done.new), done.label] for done in self.plugin.tasks],
+            }
+        path = checkpoint.save_model(self.folder, model, task=task, about=about)
+        taught = self.plugin is not None and bool(self.plugin.strategy.teachers) and task > 0
+        run = self.about["run_id"]
+        parent = {"parent": f"{run}-task-{task - 1}"} if taught else {}
+        known = {key: value for key, value in about.items() if key not in ("config", "network")}
+        self.trackers.artifact(path, f"{run}-task-{task}", "model", {**known, **parent})
+
+    def results(self, status: str, summaries: Summaries) -> dict[str, Any]:
+        """The content of ``results.json``."""
+        about = {
+            "name": self.about["name"],
+            "run_id": self.about["run_id"],
+            "seed": self.seeds.root,
+            "strategy": self.settings.get("strategy"),
+            "stream": self.settings.get("stream"),
+            "rounds": self.settings.get("rounds", {"name": "single"}),
+            "chosen_by": self._chosen_by(),
+            "scenario": self.stream.scenario,
+            "class_order": list(self.stream.class_order),
+            "data": self.stream.digest,
+        }
+        memory = self.plugin.strategy.memory if self.plugin is not None else None
+        cost = cost_of(self.engine, self.stream, self.ledger, memory.nbytes if memory is not None else 0)
+        return self.ledger.as_results(about, cost, status, summaries)
+
+    def _chosen_by(self) -> str:
+        """How the hyper-parameters were chosen, in words."""
+        if self.controller == "single":
+            return "the configuration, before the run"
+        return (
+            f"the configuration, and in each task by the rounds of {self.controller!r}, which see training, validation"
+            " and memory data only: per_task[i].rounds says what was tried and kept"
+        )
+
+    def write_results(self, status: str, summaries: Summaries) -> None:
+        """Write ``results.json`` as far as the run has come."""
+        self.folder.write_json("results.json", self.results(status, summaries))
+
+    def draw(
+        self, summaries: Summaries, further: Callable[[Path], list[tuple[str, Path]]]
+    ) -> list[tuple[str, Path]]:
+        """Draw every plot; ``further`` draws those of the families."""
+        names = [str(name) for name in self.stream.class_names]
+        return [
+            *draw(self.folder.plots, self.results("finished", summaries), names),
+            *further(self.folder.plots),
+        ]
+
+    def finish(self, summaries: Summaries) -> Results:
+        """Write that the run is over, and its results.
+
+        Last of all: a run that is killed before is not finished, and resuming it draws the plots again.
+        """
+        data = self.results("finished", summaries)
+        write_status(self.folder, "finished")
+        self.folder.write_json("results.json", data)
+        return Results(self.folder.path, data)
+
+
+def write_status(folder: RunFolder, status: str) -> None:
+    """Write how a run ended, or that it goes on."""
+    about = folder.read_json("run.json")
+    if about is not None:
+        folder.write_json("run.json", {**about, "status": status})

@@ -1,0 +1,105 @@
+"""Asking a controller: its errors become ones that name it, and what it proposes has to make sense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar, get_args
+
+from lifelong_kd.core.errors import LifelongError, RunFailed
+from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.rounds.base import Controller, Proposal, Start, Verdict, View
+from lifelong_kd.training.randomness import undisturbed
+
+__all__ = ["Decider"]
+
+Answer = TypeVar("Answer")
+
+
+class Decider:
+    """Asks a controller and checks its answers; its random draws leave the run's alone.
+
+    Args:
+        controller: who decides.
+        seeds: the run's generators, which a controller must not move.
+
+    Every method raises :class:`RunFailed`, naming the controller, if it raises or answers nonsense; the run can be
+    resumed from its last checkpoint.
+    """
+
+    def __init__(self, controller: Controller, seeds: Seeds) -> None:
+        self.controller = controller
+        self._seeds = seeds
+
+    def first(self, view: View) -> Proposal:
+        """How the first round is trained."""
+        proposal = self._ask(view, lambda: self.controller.first(view))
+        return self._checked(proposal, view)
+
+    def judge(self, view: View) -> Verdict:
+        """What becomes of the last round."""
+        verdict = self._ask(view, lambda: self.controller.judge(view))
+        if not isinstance(verdict, Verdict):
+            raise self._nonsense(view, f"judged with {type(verdict).__name__}, not a Verdict")
+        if view.kept is None and not verdict.keep and verdict.next is None:
+            raise self._nonsense(view, "ended the task without having kept a round")
+        if verdict.next is not None:
+            self._checked(verdict.next, view, kept=verdict.keep or view.kept is not None)
+        return verdict
+
+    def prune(self, view: View, curve: tuple[float, ...]) -> bool:
+        """Whether the round that is going on is broken off."""
+        return bool(self._ask(view, lambda: self.controller.prune(view, curve)))
+
+    def _ask(self, view: View, question: Callable[[], Answer]) -> Answer:
+        try:
+            with undisturbed():
+                return question()
+        except LifelongError as error:
+            raise RunFailed(f"{self._where(view)}: {error} {RESUME}") from error
+        except Exception as error:
+            raise RunFailed(f"{self._where(view)}: {type(error).__name__}: {error}. {RESUME}") from error
+
+    def _where(self, view: View) -> str:
+        return f"the controller {type(self.controller).__name__} failed in task {view.task}, round {len(view.rounds)}"
+
+    def _nonsense(self, view: View, what: str) -> RunFailed:
+        return RunFailed(f"{self._where(view)}: it {what}. {RESUME}")
+
+    def _checked(self, proposal: Any, view: View, *, kept: bool = False) -> Proposal:
+        if not isinstance(proposal, Proposal):
+            raise self._nonsense(view, f"proposed {type(proposal).__name__}, not a Proposal")
+        for wrong, what in (
+            (proposal.start not in get_args(Start), f"proposed to start from {proposal.start!r}"),
+            (proposal.lr is not None and not 0 < proposal.lr < math.inf, f"proposed lr {proposal.lr}"),
+            (proposal.epochs is not None and proposal.epochs < 1, f"proposed {proposal.epochs} epochs"),
+            (not 0 <= proposal.generation < math.inf, f"proposed generation {proposal.generation}"),
+            (
+                bool(unknown := {*proposal.factors, *proposal.temperatures} - set(view.knobs)),
+                f"proposed to turn {', '.join(sorted(unknown))}, which the strategy does not have",
+            ),
+            (
+                any(not 0 <= factor < math.inf for factor in proposal.factors.values()),
+                f"proposed the factors {dict(proposal.factors)}",
+            ),
+            (
+                any(
+                    not 0 < value < math.inf or view.knobs[name].temperature is None
+                    for name, value in proposal.temperatures.items()
+                    if name in view.knobs
+                ),
+                f"proposed the temperatures {dict(proposal.temperatures)}",
+            ),
+            (proposal.start == "kept" and not kept, "proposed to start from a kept round, and there is none"),
+            (proposal.generation > 0 and not kept, "proposed a kept round as teacher, and there is none"),
+            (
+                proposal.generation > 0 and not self.controller.generations,
+                "proposed a kept round as teacher, and its class does not say `generations = True`",
+            ),
+        ):
+            if wrong:
+                raise self._nonsense(view, what)
+        return proposal
+
+
+RESUME = "The folder can be resumed, once that is mended."

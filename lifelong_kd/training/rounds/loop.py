@@ -1,0 +1,301 @@
+"""The rounds of one task: what is proposed is set up, what was trained is measured, kept or rolled back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from lifelong_kd.core.errors import BadCall
+from lifelong_kd.knowledge.kd import Kd
+from lifelong_kd.rounds.base import Controller, Figures, Knob, Outcome, Proposal, Round, View, refuse_peeking
+from lifelong_kd.rounds.single import Single
+from lifelong_kd.strategy.base import Strategy
+from lifelong_kd.strategy.lesson import Source
+from lifelong_kd.strategy.term import Distill
+from lifelong_kd.stream.stream import Stream
+from lifelong_kd.teacher.generation import Generation
+from lifelong_kd.training.plugin import DistillationPlugin
+from lifelong_kd.training.rounds.decide import Decider
+from lifelong_kd.training.rounds.figures import Sight
+from lifelong_kd.training.rounds.knobs import knobs_of, start_fresh
+from lifelong_kd.training.rounds.record import outcome_from, outcome_to, round_from, round_to
+from lifelong_kd.training.state import RunState
+
+__all__ = ["Rounds", "equip"]
+
+GENERATION = "generation"
+"""How the terms of the second teacher begin."""
+
+
+def equip(strategy: Strategy, controller: Controller, stream: Stream) -> None:
+    """Check that a controller can do something with a strategy and a stream, and add the second teacher it asks for.
+
+    Raises:
+        BadCall: if it cannot, or looks at what it must not see.
+    """
+    refuse_peeking(type(controller).__name__, controller.looks)
+    controller.check({name: strategy.knobs.kind(name) for name in strategy.terms})
+    if ("validation" in controller.looks or controller.prunes) and not stream.has_validation:
+        raise BadCall(
+            f"rounds: {type(controller).__name__} looks at validation data, and the stream keeps none:"
+            " set stream.validation to a share such as 0.1"
+        )
+    if "memory" in controller.looks and strategy.memory is None:
+        raise BadCall(f"rounds: {type(controller).__name__} looks at the memory, and the strategy has none")
+    if controller.generations:
+        teacher = Generation()
+        sources: list[Source] = ["new"]
+        if any(term.source == "memory" for term in strategy.terms.values()):
+            sources.append("memory")
+        for source in sources:
+            knowledge = Kd(temperature=controller.temperature)
+            strategy.add(f"{GENERATION}_{source}", Distill(teacher, knowledge, source=source, over="seen"))
+
+
+class Rounds:
+    """The rounds of a run's tasks, one task at a time.
+
+    The state that a task begins with is kept and put back before each further round, random generators included, so
+    that two rounds differ by what was proposed and by nothing else.
+
+    Args:
+        controller: decides.
+        sight: measures what the controller may see.
+        engine: the template.
+        plugin: the strategy.
+        state: takes out and puts back the whole state of the run.
+        folder: where the controller may write.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        sight: Sight,
+        engine: Any,
+        plugin: DistillationPlugin,
+        state: RunState,
+        folder: Path,
+    ) -> None:
+        self.single = isinstance(controller, Single)
+        self.sight = sight
+        self.engine = engine
+        self.plugin = plugin
+        self.state = state
+        self.folder = folder
+        self.outcomes: list[Outcome] = []
+        self._looks = frozenset(controller.looks)
+        self._decider = Decider(controller, plugin.seeds)
+        self._task = 0
+        self._rounds: list[Round] = []
+        self._kept: int | None = None
+        self._proposal = Proposal()
+        self._curve: list[float] = []
+        self._base: dict[str, Any] = {}
+        self._best: dict[str, Any] | None = None
+        self._notes: dict[str, float] = {}
+        self._knobs: dict[str, Knob] = {}
+        self._caches: dict[int, Any] = {}
+
+    # ---- a task -----------------------------------------------------------------------------------------------
+
+    def begin(self, task: int) -> None:
+        """The first round of a task is about to be trained; everything stands as the task found it."""
+        self._task, self._rounds, self._kept, self._curve = task, [], None, []
+        self._best, self._notes = None, {}
+        self._knobs = self._read_knobs()
+        if self.single:
+            self._proposal = Proposal(why="as configured")
+            return
+        self._base = self._capture()
+        self._proposal = self._decider.first(self._view())
+        self._turn()
+        self._start()
+
+    @property
+    def index(self) -> int:
+        """The number of the round that is going on, from 0."""
+        return len(self._rounds)
+
+    @property
+    def watching(self) -> bool:
+        """Whether the controller is asked after each epoch if the round is to be broken off."""
+        return self._decider.controller.prunes
+
+    def after_epoch(self) -> bool:
+        """Let the controller see the current task's validation accuracy; whether it breaks the round off."""
+        self._curve.append(self.sight.validation(self._task).accuracy)
+        return self._decider.prune(self._view(), tuple(self._curve))
+
+    def judge(self, *, pruned: bool = False) -> tuple[Round, bool]:
+        """The round has been trained to the end of its last phase: measure it and let the controller decide.
+
+        Returns:
+            The round, and whether another one follows; then everything stands as the task found it, or else as the
+            kept round left it.
+        """
+        if self.single:
+            done = Round(0, self._proposal, Figures(self._task), kept=True, why="the only round")
+            self._rounds, self._kept = [done], 0
+            return done, False
+        figures = self.sight.figures(self._task, self._looks)
+        done = Round(self.index, self._proposal, figures, tuple(self._curve), pruned)
+        self._rounds.append(done)
+        verdict = self._decider.judge(self._view())
+        done = replace(done, kept=verdict.keep, why=verdict.why)
+        self._rounds[-1] = done
+        if verdict.keep:
+            self._kept = done.index
+            self._notes = dict(self.plugin.strategy.stage.notes)
+            self._best = self._capture()
+        self._curve = []
+        if verdict.next is None:
+            self._finish()
+            return done, False
+        self._proposal = verdict.next
+        self._rewind()
+        self._turn()
+        self._start()
+        return done, True
+
+    @property
+    def kept(self) -> int:
+        """The index of the round that is kept."""
+        if self._kept is None:
+            raise RuntimeError("no round has been kept yet")
+        return self._kept
+
+    @property
+    def done(self) -> list[Round]:
+        """This task's rounds so far; ``kept`` of each says what was decided when it was over."""
+        return list(self._rounds)
+
+    def _finish(self) -> None:
+        kept = self._rounds[self.kept]
+        if kept is not self._rounds[-1] and self._best is not None:
+            self._put_back(self._best)
+            self.plugin.strategy.stage.notes = dict(self._notes)
+        self.outcomes.append(Outcome(self._task, kept.proposal, kept.figures, len(self._rounds)))
+        self._base, self._best = {}, None
+        self.plugin.strategy.knobs.turn({})
+        self.engine.start_at(None)
+        self.engine.round_epochs = None
+
+    # ---- rolling back -----------------------------------------------------------------------------------------
+
+    def _capture(self) -> dict[str, Any]:
+        # What the loop goes on with must not change what was taken out.
+        return copy.deepcopy({key: value for key, value in self.state.capture().items() if key != "ledger"})
+
+    def _put_back(self, state: Mapping[str, Any]) -> None:
+        iterations = self.engine.clock.train_iterations
+        self.state.restore(copy.deepcopy(dict(state)))
+        # The count of iterations is the axis of the log, which only goes forward.
+        self.engine.clock.train_iterations = iterations
+
+    def _rewind(self) -> None:
+        """Everything as the task found it, but for the teachers' answers, which are the same in each round."""
+        teachers = self.plugin.strategy.teachers.values()
+        caches = {id(teacher): self._caches.get(id(teacher)) for teacher in teachers}
+        self.plugin.again()
+        self._put_back(self._base)
+        for teacher in teachers:
+            if caches[id(teacher)] is not None and teacher.ready:
+                vars(teacher)["cache"] = caches[id(teacher)]
+
+    def keep_caches(self) -> None:
+        """Remember the teachers' answers of this round: when it is over the teachers are other ones."""
+        teachers = self.plugin.strategy.teachers.values()
+        self._caches = {
+            id(teacher): getattr(teacher, "cache", None)
+            for teacher in teachers
+            if not isinstance(teacher, Generation)
+        }
+
+    def _turn(self) -> None:
+        """Weights, temperatures, learning rate and epochs as proposed."""
+        proposal, strategy = self._proposal, self.plugin.strategy
+        self.engine.start_at(proposal.lr)
+        self.engine.round_epochs = proposal.epochs
+        second = {name: proposal.generation for name in strategy.terms if name.startswith(GENERATION)}
+        others = 0.0 if proposal.plain else 1.0
+        strategy.knobs.turn({**proposal.factors, **second}, proposal.temperatures, others=others)
+
+    def _start(self) -> None:
+        """The proposed student and, as its second teacher, that of the kept round."""
+        proposal, best = self._proposal, self._best
+        if proposal.start == "kept" and best is not None:
+            self.engine.model.load_state_dict(best["model"])
+        elif proposal.start == "fresh":
+            start_fresh(self.engine, self.plugin.seeds, f"rounds/{self._task}/{self.index}")
+        if proposal.generation and best is not None:
+            for teacher in self.plugin.strategy.teachers.values():
+                if isinstance(teacher, Generation):
+                    teacher.become(copy.deepcopy(best["model"]), self._task, self.state.rebuild)
+
+    # ---- what the controller knows ----------------------------------------------------------------------------
+
+    def _read_knobs(self) -> dict[str, Knob]:
+        found = knobs_of(self.plugin.strategy, self.engine.train_mb_size)
+        return {name: knob for name, knob in found.items() if not name.startswith(GENERATION)}
+
+    def _view(self) -> View:
+        task = self.plugin.strategy.task
+        before = None
+        if self.outcomes:
+            last = self.outcomes[-1].figures
+            before = Figures(self._task, None, last.validation, last.memory)
+        epochs = self.engine.round_epochs
+        self.engine.round_epochs = None
+        configured = self.engine.epochs_of_task()
+        self.engine.round_epochs = epochs
+        return View(
+            task=self._task,
+            scenario=task.scenario,
+            old_classes=len(task.old),
+            new_classes=len(task.new),
+            lr=self.engine.configured_lr[0],
+            epochs=configured,
+            knobs=self._knobs,
+            before=before,
+            rounds=tuple(self._rounds),
+            kept=self._kept,
+            earlier=tuple(self.outcomes),
+            seed=self.plugin.seeds.derive(f"rounds/{self._task}") % 2**31,
+            folder=self.folder,
+        )
+
+    # ---- what is kept -----------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything about the task that is going on, and how the earlier ones ended."""
+        return {
+            "outcomes": [outcome_to(outcome) for outcome in self.outcomes],
+            "rounds": [round_to(done) for done in self._rounds],
+            "kept": self._kept,
+            "proposal": asdict(self._proposal),
+            "curve": list(self._curve),
+            "base": self._base,
+            "best": self._best,
+            "notes": dict(self._notes),
+            "knobs": {name: asdict(knob) for name, knob in self._knobs.items()},
+        }
+
+    def load_outcomes(self, state: Mapping[str, Any]) -> None:
+        """Take back how the earlier tasks ended."""
+        self.outcomes = [outcome_from(saved) for saved in state["outcomes"]]
+
+    def resume(self, task: int, state: Mapping[str, Any]) -> None:
+        """Take back the task that was going on; the state of the run itself has been put back already."""
+        self._task = task
+        self._rounds = [round_from(saved) for saved in state["rounds"]]
+        self._kept = None if state["kept"] is None else int(state["kept"])
+        self._proposal = Proposal(**state["proposal"])
+        self._curve = [float(value) for value in state["curve"]]
+        self._base, self._best = dict(state["base"]), state["best"]
+        self._notes = dict(state["notes"])
+        self._knobs = {name: Knob(**knob) for name, knob in state["knobs"].items()}
+        if not self.single:
+            self._turn()
