@@ -101,6 +101,20 @@ def run(config: Path, overrides: tuple[str, ...], out: Path | None, imports: tup
     folder = out if out is not None else _same_or_new(Path("runs") / loaded.name, loaded.settings)
     _refuse_taken(folder)
     build(loaded).run(folder)
+    _references(loaded, folder)
+
+
+def _references(config: Any, folder: Path) -> None:
+    """Make the runs beside a run that its configuration asks for, and say what they show."""
+    if config.settings["evaluation"]["references"] != "make":
+        return
+    from lifelong_kd.references import add_references
+
+    scores = add_references(config, folder, say=lambda text: click.echo(f"  {text}"))
+    for name in ("intransigence", "transfer_from_past"):
+        value = scores[name]
+        shown = "-" if value is None else f"{100 * value:.2f} %"
+        click.echo(f"  {name.replace('_', ' '):<30}{shown:>9}")
 
 
 def _same_or_new(folder: Path, settings: dict[str, Any]) -> Path:
@@ -204,15 +218,22 @@ def resume(run: Path) -> None:
     from lifelong_kd.comparison.read import state_of
     from lifelong_kd.config.build import build
     from lifelong_kd.config.load import load_config
+    from lifelong_kd.references import lacks_references
     from lifelong_kd.training.folder import RunFolder
 
     state = state_of(run)
     if state == "finished":
-        raise BadCall(f"the run in {run} is finished; there is nothing to resume")
+        loaded = load_config(run / "config.yaml")
+        if not lacks_references(loaded, run):
+            raise BadCall(f"the run in {run} is finished; there is nothing to resume")
+        _references(loaded, run)
+        return
     if state != "unfinished" or not (run / "config.yaml").is_file():
         raise BadCall(f"there is no run to resume in {run}")
     RunFolder(run).refuse_in_use()
-    build(load_config(run / "config.yaml")).run(run, resume=True)
+    loaded = load_config(run / "config.yaml")
+    build(loaded).run(run, resume=True)
+    _references(loaded, run)
 
 
 @main.command()

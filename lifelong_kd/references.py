@@ -30,7 +30,7 @@ from lifelong_kd.evaluation.transfer import (
 from lifelong_kd.training.folder import RunFolder
 from lifelong_kd.training.interrupt import Interrupted
 
-__all__ = ["KINDS", "add_references", "has_references", "reference_config", "reference_folder"]
+__all__ = ["KINDS", "add_references", "has_references", "lacks_references", "reference_config", "reference_folder"]
 
 KINDS = ("joint", "fresh")
 """``joint``: all data so far together. ``fresh``: each task by itself, from random weights."""
@@ -92,6 +92,11 @@ def has_references(run: Path) -> bool:
     results = RunFolder(run).read_json("results.json")
     found = results.get("references") if isinstance(results, dict) else None
     return isinstance(found, dict) and all(found.get(kind) is not None for kind in KINDS)
+
+
+def lacks_references(config: Config, run: Path) -> bool:
+    """Whether a finished run asks for references that its results do not have yet."""
+    return config.settings["evaluation"]["references"] == "make" and not has_references(run)
 
 
 def _to_stderr(text: str) -> None:

@@ -19,6 +19,7 @@ from lifelong_kd.comparison.read import state_of
 from lifelong_kd.config.grid import Cell
 from lifelong_kd.config.load import Config, load_config
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.references import lacks_references
 
 __all__ = ["Job", "last_words", "plan", "run_jobs"]
 
@@ -61,8 +62,10 @@ def plan(config: Path, cells: Sequence[Cell], study: Path, imports: Sequence[Pat
             files = [word for path in imports for word in ("--import", str(path))]
             command = (*python, "run", str(config), *overrides, "--out", str(folder), *files)
         else:
-            _same_run(load_config(config, overrides, imports=imports), folder)
-            command = None if state == "finished" else (*python, "resume", str(folder))
+            wanted = load_config(config, overrides, imports=imports)
+            _same_run(wanted, folder)
+            done = state == "finished" and not lacks_references(wanted, folder)
+            command = None if done else (*python, "resume", str(folder))
         jobs.append(Job(cell.name, folder, command, study / "logs" / f"{cell.name}.log"))
     return jobs
 

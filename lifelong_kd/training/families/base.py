@@ -32,7 +32,7 @@ class Look:
     ``task`` is the task just learned; ``heard`` what the evaluation asked already, so that it costs nothing to ask
     again: the whole of each test task, and of the training and validation data of ``task``.
     ``plugin`` is ``None`` for Avalanche's own strategies. ``pending`` is what the family found in this task so far: in
-    ``before_end``, and as ``trace`` the list of what it found during training.
+    ``before_end``, as ``trace`` the list of what it found during training, and ``training_seconds`` of the run so far.
     """
 
     task: int

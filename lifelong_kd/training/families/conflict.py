@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,7 +12,10 @@ from lifelong_kd.evaluation.generalisation import mean_of
 from lifelong_kd.evaluation.gradients import angle, cosine, norm
 from lifelong_kd.training.families.base import Look
 from lifelong_kd.training.families.trial import batches, lesson_on, task_loss, terms, without_trace
-from lifelong_kd.training.plugin import DistillationPlugin
+
+if TYPE_CHECKING:
+    # A configuration asks for a family's options without loading Avalanche.
+    from lifelong_kd.training.plugin import DistillationPlugin
 
 __all__ = ["conflict"]
 

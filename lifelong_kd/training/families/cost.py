@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
-from avalanche.models.utils import avalanche_forward
 from torch import Tensor
 
 from lifelong_kd.core.types import Batch
@@ -25,9 +24,12 @@ from lifelong_kd.strategy.term import Distill
 from lifelong_kd.training.families.base import Family, Found, Look
 from lifelong_kd.training.families.trial import batches, lesson_on, losses, networks, without_trace
 from lifelong_kd.training.loader import BatchLoader
-from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.randomness import undisturbed
 from lifelong_kd.training.reading import own, predicted
+
+if TYPE_CHECKING:
+    # A configuration asks for a family's options without loading Avalanche.
+    from lifelong_kd.training.plugin import DistillationPlugin
 
 __all__ = ["Cost"]
 
@@ -148,6 +150,8 @@ def _step(look: Look) -> tuple[StepFlops, int] | None:
 
 def _plain(engine: Any, batch: Batch, parameters: Sequence[Tensor]) -> StepFlops:
     """One pass of the student forward and back, in evaluation mode."""
+    from avalanche.models.utils import avalanche_forward
+
     model = engine.model
     modes = [(part, part.training) for part in model.modules()]
 

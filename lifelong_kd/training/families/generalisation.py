@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -10,10 +11,13 @@ from torch import Tensor
 from lifelong_kd.evaluation.generalisation import gap, mean_of, memory_overfit_gap
 from lifelong_kd.memory.base import Samples
 from lifelong_kd.model.multihead import ABSENT
-from lifelong_kd.training.ask import Answers
 from lifelong_kd.training.families.asked import exemplars_of
 from lifelong_kd.training.families.base import Family, Found, Look, Split
 from lifelong_kd.training.reading import own, predicted
+
+if TYPE_CHECKING:
+    # A configuration asks for a family's options without loading Avalanche.
+    from lifelong_kd.training.ask import Answers
 
 __all__ = ["Generalisation"]
 

@@ -55,6 +55,7 @@ class Families:
             family.check(stream)
 
     def _look(self, task: int, name: str, heard: Mapping[tuple[Split, int], Answers] | None = None) -> Look:
+        seconds = {"training_seconds": self._ledger.seconds["training"]}
         return Look(
             task=task,
             stream=self._stream,
@@ -63,7 +64,7 @@ class Families:
             asker=self._asker,
             seeds=self._seeds,
             heard=heard or {},
-            pending=self.pending.get(name, {}),
+            pending={**seconds, **self.pending.get(name, {})},
         )
 
     def begin(self, task: int, steps: int, *, resumed: bool) -> None:

@@ -36,8 +36,10 @@ class Representation(Family):
 
     After each task the features of training and test samples of all tasks so far are taken. A probe reads the training
     data of earlier tasks again: that is a diagnosis, nothing of it reaches the student. Each probe tells apart the
-    classes of its own task, as is usual (Davari et al., "Probing Representation Forgetting", CVPR 2022,
-    arXiv:2203.13381; Lanzillotta et al., arXiv:2512.07400), so that its accuracy does not fall for more classes alone.
+    classes of its own task, as in Davari et al., "Probing Representation Forgetting in Supervised and Unsupervised
+    Continual Learning" (CVPR 2022, arXiv:2203.13381), so that its accuracy does not fall for more classes alone. Deep
+    and shallow forgetting are those of Lanzillotta et al. (arXiv:2512.07400).
+
     ``head`` is the network's own accuracy on the same test samples, read as the stream's scenario says; in a
     class-incremental stream it tells all classes apart, as the probe of ``seen`` does.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,7 +17,10 @@ from lifelong_kd.training.families.base import Family, Found, Look
 from lifelong_kd.training.families.conflict import conflict
 from lifelong_kd.training.families.reliability import compared, known_classes, unaskable
 from lifelong_kd.training.families.trial import without_trace
-from lifelong_kd.training.plugin import DistillationPlugin
+
+if TYPE_CHECKING:
+    # A configuration asks for a family's options without loading Avalanche.
+    from lifelong_kd.training.plugin import DistillationPlugin
 
 __all__ = ["Teaching"]
 

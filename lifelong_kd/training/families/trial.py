@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,12 @@ from lifelong_kd.strategy.lesson import Lesson
 from lifelong_kd.teacher.base import Teacher
 from lifelong_kd.training.families.base import Look
 from lifelong_kd.training.loader import BatchLoader
-from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.randomness import undisturbed
 from lifelong_kd.training.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    # A configuration asks for a family's options without loading Avalanche.
+    from lifelong_kd.training.plugin import DistillationPlugin
 
 __all__ = ["batches", "lesson_on", "losses", "networks", "task_loss", "terms", "without_trace"]
 
