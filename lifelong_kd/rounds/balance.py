@@ -20,34 +20,36 @@ NEAR = 1.05
 class Balance(Controller):
     """Turn the weights of the teachers until a task costs as much forgetting as it costs learning.
 
-    One factor f multiplies the configured weights of all the terms that are turned. After a round with factor f::
+    One factor f multiplies the configured weights of all the terms that are turned. After a round with f::
 
         F = mean over earlier tasks of (accuracy as the task found it - accuracy now)
         L = A - accuracy on the new task,   A = the best accuracy on the new task of this task's rounds so far
 
     The rule, exactly:
 
-    1. The factor lies between a = ``lowest`` and b = ``highest``. The task starts with f = 1, or with ``carry`` the
-       factor that the last task that turned any term kept, put between a and b.
-    2. F > L: it forgets more than it fails to learn, a = f and the next factor is sqrt(f b). Otherwise b = f and the
-       next factor is sqrt(a f).
+    1. The factor lies between a = ``lowest`` and b = ``highest``. The task starts with f = 1, or with
+       ``carry`` the factor that the last task that turned any term kept, put between a and b.
+    2. F > L: it forgets more than it fails to learn, a = f and the next factor is sqrt(f b). Otherwise b = f
+       and the next factor is sqrt(a f).
     3. It ends after ``budget`` rounds, or when the next factor is within 5 % of f.
-    4. The first round is kept. A later one takes the place of the kept one if its score, the mean accuracy over the
-       tasks so far, each weighing the same, is higher by more than ``noise`` standard errors of the paired difference
-       (:func:`lifelong_kd.rounds.paired.difference`); equals and differences within the noise keep the earlier one.
+    4. The first round is kept. A later one takes the place of the kept one if its score, the mean accuracy
+       over the tasks so far, each weighing the same, is higher by more than ``noise`` standard errors of the
+       paired difference (:func:`lifelong_kd.rounds.paired.difference`); equals and differences within the
+       noise keep the earlier one.
 
-    With ``reference="fine_tuning"`` one round more comes first: plain fine-tuning, whose accuracy on the new task is A
-    throughout. Its place is taken by the round after it, whatever the score.
+    With ``reference="fine_tuning"`` one round more comes first: plain fine-tuning, whose accuracy on the new
+    task is A throughout. Its place is taken by the round after it, whatever the score.
 
-    Where no term that is turned has something to say (in the first task of most methods, always in a strategy without
-    teachers), or nothing is there to measure forgetting on, a task is one round.
+    Where no term that is turned has something to say (in the first task of most methods, always in a strategy
+    without teachers), or nothing is there to measure forgetting on, a task is one round.
 
     Args:
         lowest: least factor, at most 1.
         highest: greatest factor, at least 1.
         budget: rounds of a task at most, that of fine-tuning among them.
-        measure: whether earlier tasks are measured on the ``validation`` data kept of them or on the exemplars in the
-            ``memory``, which the student was trained on. The new task is measured on validation data.
+        measure: whether earlier tasks are measured on the ``validation`` data kept of them or on the
+            exemplars in the ``memory``, which the student was trained on. The new task is measured on
+            validation data.
         reference: A is the ``best`` accuracy so far, or that of ``fine_tuning``.
         noise: standard errors that a gain has to exceed; 0 takes every gain.
         carry: begin with the factor that was kept last.
@@ -165,8 +167,7 @@ class Balance(Controller):
 
     def _readings(self, figures: Figures) -> dict[int, Reading]:
         old = figures.validation if self.measure == "validation" else figures.memory
-        readings = {task: reading for task, reading in old.items() if task < figures.task}
-        return {**readings, figures.task: figures.of("validation")}
+        return {**old, figures.task: figures.of("validation")}
 
     def _turns(self, view: View) -> bool:
         if view.before is None or not turned(view, self.terms):

@@ -21,28 +21,30 @@ class BornAgain(Controller):
 
         L_g = L + weight * T^2 KL(kept student^T || student^T)
 
-    Generation g takes the place of the kept student if the score rises by more than ``noise`` standard errors of the
-    paired difference on the same validation samples; otherwise the task ends with what is kept. With d_ji = (sample i
-    of task j is right now) - (was right), of -1, 0 or 1, over the n_j samples of each of the J tasks of the score::
+    Generation g takes the place of the kept student if the score rises by more than ``noise`` standard errors
+    of the paired difference on the same validation samples; otherwise the task ends with what is kept. With
+    d_ji = (sample i of task j is right now) - (was right), of -1, 0 or 1, over the n_j samples of each of the
+    J tasks of the score::
 
         D  = 1/J sum_j mean_i d_ji
         SE = 1/J sqrt(sum_j s_j^2 / n_j),   s_j^2 = sum_i (d_ji - mean_i d_ji)^2 / (n_j - 1)
         kept if D > 0 and D > noise * SE
 
-    A validation set that decides after each generation is used up a little each time: ``noise`` guards against a
-    chance gain, and ``generations`` bounds how often there is one to be had.
+    A validation set that decides after each generation is used up a little each time: ``noise`` guards
+    against a chance gain, and ``generations`` bounds how often there is one to be had.
 
-    Furlanello et al., "Born-Again Neural Networks" (arXiv:1805.04770), train a fixed number of generations, each from
-    new weights on the labels and the answers of the one before. Mittal et al., "Essentials for Class Incremental
-    Learning" (arXiv:2012.08129, CCIL), do so once, in the first task. The rule that stops is ours.
+    Furlanello et al., "Born-Again Neural Networks" (arXiv:1805.04770), train a fixed number of generations,
+    each from new weights on the labels and the answers of the one before. Mittal et al., "Essentials for
+    Class Incremental Learning" (arXiv:2012.08129, CCIL), do so once, in the first task. The rule that stops
+    is ours.
 
     Args:
         generations: generations after round 0 at most.
         weight: of the answers of the kept student.
         temperature: T, at which they are softened.
-        student: each generation begins as the task found the student (``task``: as round 0 did), with newly drawn
-            weights (``fresh``: what earlier tasks left is then only in the teachers), or as the kept student
-            (``warm``).
+        student: each generation begins as the task found the student (``task``: as round 0 did), with newly
+            drawn weights (``fresh``: what earlier tasks left is then only in the teachers), or as the kept
+            student (``warm``).
         tasks: ``all``, or the ``first`` only.
         noise: standard errors that a gain has to exceed; 0 takes every gain.
         score: accuracy on the ``new`` task, or the ``average`` over the tasks so far, each weighing the same.

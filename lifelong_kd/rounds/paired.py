@@ -38,8 +38,8 @@ def difference(after: Mapping[int, Reading], before: Mapping[int, Reading]) -> D
         D  = 1/J sum_j mean_i d_ji
         SE = 1/J sqrt(sum_j s_j^2 / n_j),   s_j^2 = sum_i (d_ji - mean_i d_ji)^2 / (n_j - 1)
 
-    Where the number of samples of a task has changed they are not the same ones, and s_j^2 / n_j is the sum of the two
-    students' own variances. One sample has no variance to go by: the error is infinite.
+    Where the number of samples of a task has changed they are not the same ones, and s_j^2 / n_j is the sum
+    of the two students' own variances. One sample has no variance to go by: the error is infinite.
 
     Args:
         after: readings of the one student by task.

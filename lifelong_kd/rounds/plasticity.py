@@ -20,40 +20,44 @@ LATER = (1.0, 0.5, 0.1, 0.05, 0.01)
 class PlasticityStability(Controller):
     """Find the learning rate that learns a task best, then the highest weights that still let it be learned.
 
-    1. Plasticity: the task is learned by plain fine-tuning with one learning rate after the other. The best accuracy
-       on its validation data is A_ft, the rate that reached it (the first of equals) is that of the task.
-    2. Stability: the task is learned by the method, the weights at ``start`` times the configured ones. While the
-       accuracy on the task's validation data is below (1 - tolerance) A_ft, the weights are multiplied by ``decay``
-       and the task is learned again, at most ``attempts`` times in all. The last attempt is kept.
+    1. Plasticity: the task is learned by plain fine-tuning with one learning rate after the other. The best
+       accuracy on its validation data is A_ft, the rate that reached it (the first of equals) is that of the
+       task.
+    2. Stability: the task is learned by the method, the weights at ``start`` times the configured ones. While
+       the accuracy on the task's validation data is below (1 - tolerance) A_ft, the weights are multiplied by
+       ``decay`` and the task is learned again, at most ``attempts`` times in all. The last attempt is kept.
 
-    With several terms the n-th attempt turns down one of them, the others staying where they were; when each has had
-    its turn, all of them go down together, and that is where the next turns start from. Accuracy is read as the
-    stream's scenario reads it. Data of earlier tasks have no part in it.
+    With several terms the n-th attempt turns down one of them, the others staying where they were; when each
+    has had its turn, all of them go down together, and that is where the next turns start from. Accuracy is
+    read as the stream's scenario reads it. Data of earlier tasks have no part in it.
 
-    In a task where no term speaks, as in the first one of most methods, the first step is all, and its rounds are
-    the method's own. Where terms speak a round of fine-tuning is never what is kept.
+    In a task where no term speaks, as in the first one of most methods, the first step is all, and its rounds
+    are the method's own. Where terms speak a round of fine-tuning is never what is kept.
 
-    De Lange et al., "A Continual Learning Survey: Defying Forgetting in Classification Tasks" (arXiv:1909.08383), code
-    Mattdl/CLsurvey; Masana et al., "Class-incremental Learning: Survey and Performance Evaluation" (arXiv:2010.15277),
-    code FACIL. Both have tolerance 0.2 and decay 0.5. Where the codes differ:
+    De Lange et al., "A Continual Learning Survey: Defying Forgetting in Classification Tasks"
+    (arXiv:1909.08383), code Mattdl/CLsurvey; Masana et al., "Class-incremental Learning: Survey and
+    Performance Evaluation" (arXiv:2010.15277), code FACIL. Both have tolerance 0.2 and decay 0.5. Where the
+    codes differ:
 
-    * Rates. CLsurvey tries all of one list (a second one for the first task if given), FACIL three on the first task
-      and, later, the three largest of another list below what the first task took. Here as FACIL; where no rate is
-      below the first task's, which ends its search with rate 0, that rate is tried.
-    * After the last attempt. CLsurvey (10 attempts) keeps it as it is; FACIL (7) turns the weight down once more and
-      trains with that unseen. Here as CLsurvey: what is kept was measured.
+    * Rates. CLsurvey tries all of one list (a second one for the first task if given), FACIL three on the
+      first task and, later, the three largest of another list below what the first task took. Here as FACIL;
+      where no rate is below the first task's, which ends its search with rate 0, that rate is tried.
+    * After the last attempt. CLsurvey (10 attempts) keeps it as it is; FACIL (7) turns the weight down once
+      more and trains with that unseen. Here as CLsurvey: what is kept was measured.
     * Several weights. Only CLsurvey knows them; here as there.
-    * The next task. CLsurvey begins with the weights that the last one ended with, FACIL at the start again. Here as
-      FACIL unless ``carry``.
-    * Accuracy. FACIL compares accuracies with the task known, also in class-incremental streams; here both are read
-      in the stream's own way, so that the terms have to leave the task its place among the classes seen.
+    * The next task. CLsurvey begins with the weights that the last one ended with, FACIL at the start again.
+      Here as FACIL unless ``carry``.
+    * Accuracy. FACIL compares accuracies with the task known, also in class-incremental streams; here both
+      are read in the stream's own way, so that the terms have to leave the task its place among the classes
+      seen.
 
     Args:
-        learning_rates: tried from the second task on, in this order; FACIL's list in shares of the configured rate
-            (1, 0.5, 0.1, 0.05, 0.01) if null.
-        first_learning_rates: tried in the first task; FACIL's in shares of the configured rate (5, 1, 0.5) if null.
-        rates: from the second task on, at most so many rates, the largest below the one that the first task kept;
-            all of them, whatever the first task kept, if null.
+        learning_rates: tried from the second task on, in this order; FACIL's list in shares of the configured
+            rate (1, 0.5, 0.1, 0.05, 0.01) if null.
+        first_learning_rates: tried in the first task; FACIL's in shares of the configured rate (5, 1, 0.5) if
+            null.
+        rates: from the second task on, at most so many rates, the largest below the one that the first task
+            kept; all of them, whatever the first task kept, if null.
         tolerance: p, the share of A_ft that may be lost.
         decay: what a weight is multiplied by when too much is lost.
         attempts: rounds of the second step at most.

@@ -11,7 +11,7 @@ __all__ = ["refuse_unknown", "turned"]
 
 
 def turned(view: View, terms: Sequence[str] | None) -> tuple[str, ...]:
-    """The terms named, all that have a teacher if ``None``, without those that have nothing to say in this task."""
+    """The terms named (all that have a teacher if ``None``) that have something to say in this task."""
     if terms is None:
         return view.distilling()
     return tuple(name for name in terms if name in view.knobs and view.knobs[name].speaks)

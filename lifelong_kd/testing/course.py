@@ -18,11 +18,11 @@ __all__ = ["Course", "Kind", "Played", "Response", "reading"]
 Kind = Literal["distill", "rehearse", "other"]
 
 Response = Callable[[int, int, int, Proposal], float]
-"""``respond(of, task, index, proposal)``: accuracy on task ``of`` after round ``index`` of ``task``, so trained."""
+"""``respond(of, task, index, proposal)``: accuracy on task ``of`` after that round of ``task``, so trained."""
 
 
 def reading(accuracy: float, samples: int = 40) -> Reading:
-    """A student that is right on the first samples and wrong on the rest; the accuracy is rounded to whole samples."""
+    """A student that is right on the first samples and wrong on the rest, in whole samples."""
     right = torch.arange(samples) < round(accuracy * samples)
     return Reading(float(right.double().mean()), 1.0 - accuracy, right)
 
@@ -96,7 +96,8 @@ class Course:
             name: what it is called in messages; its class if ``None``.
 
         Raises:
-            AssertionError: if a task does not end within the number of rounds allowed, or its first round is not kept.
+            AssertionError: if a task does not end within the number of rounds allowed, or its first round is
+            not kept.
         """
         done: list[Played] = []
         earlier: tuple[Outcome, ...] = ()

@@ -27,17 +27,18 @@ def check_controller(
 ) -> None:
     """Check that a controller decides soundly and by the view alone, in several made-up courses of tasks.
 
-    Each task ends, its first round is kept, what is kept is a round of the method that ran to its end; the same view
-    gets the same decision again, from a fresh controller, too; the view stays as it is; each proposal can be carried
-    out; each decision has a reason; nothing is asked for that the controller does not look at or must not see.
+    Each task ends, its first round is kept, what is kept is a round of the method that ran to its end; the
+    same view gets the same decision again, from a fresh controller, too; the view stays as it is; each
+    proposal can be carried out; each decision has a reason; nothing is asked for that the controller does not
+    look at or must not see.
 
     Args:
         make: makes a fresh controller.
         tasks: of each course.
         terms: the strategy's terms: names of some that have a teacher, or the kind of each by name.
         most: rounds that a task may take.
-        respond: one more course, ``respond(of, task, index, proposal)`` the accuracy on task ``of`` after round
-            ``index`` of ``task``.
+        respond: one more course, ``respond(of, task, index, proposal)`` the accuracy on task ``of`` after
+            round ``index`` of ``task``.
 
     Raises:
         AssertionError: saying which promise is broken.

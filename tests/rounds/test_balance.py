@@ -78,8 +78,9 @@ def test_the_reference_is_the_best_so_far_not_the_best_to_come() -> None:
 
 
 def test_equal_costs_go_down() -> None:
-    """F = 1 - 0.9 and L = 0.9 - 0.8 differ in the last digit only."""
-    table = {1.0: (0.5, 0.9), 3.1623: (0.9, 0.8), 1.7783: (0.9, 0.8)}
+    """F = 1 - 0.7 and L = 0.6 - 0.3 differ in the last digit only."""
+    assert 1 - 0.7 > 0.6 - 0.3
+    table = {1.0: (0.5, 0.6), 3.1623: (0.7, 0.3), 1.7783: (0.9, 0.8)}
     assert factors(play(Balance(budget=3), respond(table))[1]) == [1.0, 3.1623, 1.7783]
 
 

@@ -46,6 +46,8 @@ class Cost(Family):
     Accuracy is the average over the test tasks learned so far.
     """
 
+    by_default = True
+
     def before_end(self, look: Look) -> Found:
         step = _step(look)
         if step is None:

@@ -37,6 +37,8 @@ class Generalisation(Family):
     validation data of earlier tasks, are asked about. Accuracies are those of the stream's own scenario.
     """
 
+    by_default = True
+
     def after_task(self, look: Look, earlier: Sequence[Found]) -> Found:
         valid = _accuracy(look, "valid", look.task) if look.stream.has_validation else None
         train, test = _accuracy(look, "train", look.task), _accuracy(look, "test", look.task)

@@ -54,6 +54,8 @@ class Teaching(Family):
         BadCall: if an option is out of range.
     """
 
+    by_default = True
+
     def __init__(self, *, samples: int = 500, gradient_batches: int = 2) -> None:
         if samples < 1:
             raise BadCall(f"samples must be at least 1, got {samples}")
