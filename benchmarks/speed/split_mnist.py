@@ -58,7 +58,7 @@ def ours(
     model, strategy = network(device), make()
     options = TrainingOptions(epochs=epochs, batch_size=batch, teacher_cache=cache)  # type: ignore[arg-type]
     plugin = DistillationPlugin(strategy, scenario="class", seeds=Seeds(0))
-    recorder = Recorder(parts=lambda: strategy.parts, every=50, report=lambda values: None, step=lambda: None)
+    recorder = Recorder(parts=lambda: strategy.parts, every=50)
     engine: Any = Engine(
         model=model,
         optimizer=sgd(model.parameters(), lr=0.1),
@@ -71,7 +71,12 @@ def ours(
     )
     plugin.attach(engine)
     engine.equip(options=options, pipeline=stream.transforms, seeds=Seeds(0), precision="float32")
-    engine.on_start = lambda: fill_caches(engine, strategy)
+
+    def task() -> None:
+        fill_caches(engine, strategy)
+        engine.run_epochs()
+
+    engine.on_task = task
     for experience in stream.benchmark.train_stream:
         engine.train(experience, eval_streams=[], shuffle=True)
 

@@ -125,6 +125,7 @@ class EvaluationSection(_Section):
 
     every: Count | None = None
     before_first: bool = True
+    train_samples: Count | None = 2000
     references: Literal["none", "make"] = "none"
 
 

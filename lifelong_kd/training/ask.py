@@ -21,9 +21,17 @@ from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.randomness import undisturbed
 from lifelong_kd.training.task_data import ForeignData, PartData
 
-__all__ = ["Answers", "Asker"]
+__all__ = ["Answers", "Asker", "drawn"]
 
 Change = Callable[[Tensor, torch.Generator], Tensor]
+
+
+def drawn(count: int, limit: int | None, seed: int) -> Tensor:
+    """Which of ``count`` samples are asked about: all, or ``limit`` of them, in order, always the same for a seed."""
+    if limit is None or limit >= count:
+        return torch.arange(count)
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(count, generator=generator)[:limit].sort().values
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 from lifelong_kd.core.errors import RunFailed
+from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.evaluation.confusion import confusion_matrix
 from lifelong_kd.stream.stream import Stream
-from lifelong_kd.training.ask import Answers
+from lifelong_kd.training.ask import Answers, Asker, drawn
 from lifelong_kd.training.families.base import Split
 from lifelong_kd.training.measure import Measured, measure
 from lifelong_kd.training.options import EvaluationOptions
-from lifelong_kd.training.recorder import Recorder
+from lifelong_kd.training.recorder import Outputs, Recorder
 from lifelong_kd.training.results import Ledger
 
 __all__ = ["DIVERGED", "Evaluator"]
@@ -34,9 +35,21 @@ class Evaluator:
         recorder: that recorder.
         stream: whose test, validation and training data are asked about.
         options: how.
+        asker: asks about a part of the training data.
+        seeds: decide which part.
     """
 
-    def __init__(self, engine: Any, recorder: Recorder, stream: Stream, options: EvaluationOptions) -> None:
+    def __init__(
+        self,
+        engine: Any,
+        recorder: Recorder,
+        stream: Stream,
+        options: EvaluationOptions,
+        asker: Asker,
+        seeds: Seeds,
+    ) -> None:
+        self.asker = asker
+        self.seeds = seeds
         self.engine = engine
         self.recorder = recorder
         self.stream = stream
@@ -65,9 +78,11 @@ class Evaluator:
             return None
         return self._measure(self.stream.benchmark.valid_stream[task], task)[0]
 
-    def training(self, task: int) -> Measured:
-        """One task's training data, without augmentation."""
-        return self._measure(self.stream.benchmark.train_stream[task], task)[0]
+    def training(self, task: int) -> Answers:
+        """What the student says of a task's training data without augmentation, at most ``train_samples`` of them."""
+        data = self.asker.data("train", task)
+        seed = self.seeds.derive(f"look/train/{task}")
+        return self.asker.ask(data, drawn(len(data.targets), self.options.train_samples, seed))
 
     def before_first(self, ledger: Ledger) -> None:
         """The row of the untrained model, which forward transfer needs."""
@@ -96,8 +111,9 @@ class Evaluator:
             confusion_matrix(row.predicted.clamp_min(0), row.targets, classes) for row in rows[: task + 1]
         )
         ledger.confusion = total.tolist()  # type: ignore[union-attr]
-        training = self.training(task)
-        heard["train", task] = self._heard()[0]
+        asked = heard["train", task] = self.training(task)
+        classes_of = self.stream.tasks[task].classes
+        training = measure(Outputs(asked.logits, asked.targets), classes_of, self.stream.scenario, BINS)
         validation = self.validation(task)
         if validation is not None:
             heard["valid", task] = self._heard()[0]

@@ -146,13 +146,13 @@ class Experiment:
         self.engine.equip(options=training, pipeline=stream.transforms, seeds=seeds, precision=precision)
         # Tells the optimiser the names of its parameters before any head grows.
         self.engine.make_optimizer(reset_optimizer_state=True)
-        self.evaluator = Evaluator(self.engine, self.recorder, stream, evaluation)
+        self.asker = Asker(self.engine, self.plugin, stream.benchmark)
+        self.evaluator = Evaluator(self.engine, self.recorder, stream, evaluation, self.asker, seeds)
         if Watch.wanted(training) and not stream.has_validation:
             raise BadCall(
                 "training.early_stopping and lr_schedule 'plateau' look at validation data, and the stream keeps none:"
                 " set stream.validation to a share such as 0.1"
             )
-        self.asker = Asker(self.engine, self.plugin, stream.benchmark)
         self.families = Families(
             families or {},
             stream=stream,

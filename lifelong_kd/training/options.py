@@ -73,10 +73,13 @@ class EvaluationOptions:
     Attributes:
         every: epochs between evaluations of the validation stream inside a task; none if null.
         before_first: whether the untrained model is evaluated, which forward transfer needs.
+        train_samples: training samples of a task at most, drawn by the seed, that the training accuracy is measured on;
+            all if null.
         references: whether the scores that need a joint and a fresh run beside this one are computed; ``make`` makes
             these runs, or takes those that are there.
     """
 
     every: int | None = None
     before_first: bool = True
+    train_samples: int | None = 2000
     references: Literal["none", "make"] = "none"

@@ -30,7 +30,8 @@ class Look:
     """A student after a task (or at the end of its training, for ``before_end``), and everything about it.
 
     ``task`` is the task just learned; ``heard`` what the evaluation asked already, so that it costs nothing to ask
-    again: the whole of each test task, and of the training and validation data of ``task``.
+    again: the whole of each test task and of the validation data of ``task``, and of its training data as many samples
+    as ``evaluation.train_samples`` says.
     ``plugin`` is ``None`` for Avalanche's own strategies. ``pending`` is what the family found in this task so far: in
     ``before_end``, as ``trace`` the list of what it found during training, and ``training_seconds`` of the run so far.
     """
@@ -74,11 +75,9 @@ class Look:
 
     def pick(self, split: Split, task: int, limit: int | None) -> Tensor:
         """Which samples: all, or ``limit`` of them drawn by the run's seed, in order."""
-        count = len(self.data(split, task).targets)
-        if limit is None or limit >= count:
-            return torch.arange(count)
-        generator = torch.Generator().manual_seed(self.seeds.derive(f"look/{split}/{task}"))
-        return torch.randperm(count, generator=generator)[:limit].sort().values
+        from lifelong_kd.training.ask import drawn
+
+        return drawn(len(self.data(split, task).targets), limit, self.seeds.derive(f"look/{split}/{task}"))
 
 
 class Family:
