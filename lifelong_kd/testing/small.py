@@ -25,8 +25,11 @@ from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 __all__ = ["small_experiment", "small_stream"]
 
 
-def small_stream(scenario: Scenario = "class", *, augment: bool = False) -> Stream:
-    """Three tasks of two classes: noisy 4x4 patterns, made from a fixed seed; cropped at random if ``augment``."""
+def small_stream(scenario: Scenario = "class", *, augment: bool = False, validation: float = 0.2) -> Stream:
+    """Three tasks of two classes: noisy 4x4 patterns, made from a fixed seed; cropped at random if ``augment``.
+
+    A share of ``validation`` of the training data is kept out of training.
+    """
     generator = torch.Generator().manual_seed(0)
     pattern = torch.rand(6, 1, 4, 4, generator=generator)
 
@@ -43,7 +46,7 @@ def small_stream(scenario: Scenario = "class", *, augment: bool = False) -> Stre
         scenario=scenario,
         experiences=3,
         class_order=list(range(6)),
-        validation=0.2,
+        validation=validation,
         augment=[Crop(padding=1)] if augment else [],
         seeds=Seeds(0),
     )
@@ -59,6 +62,7 @@ def small_experiment(
     dropout: float = 0.1,
     every: int | None = None,
     augment: bool = False,
+    validation: float = 0.2,
     controller: Controller | None = None,
     families: Mapping[str, Family] | None = None,
     **training: Any,
@@ -74,11 +78,12 @@ def small_experiment(
         dropout: of the network.
         every: epochs between evaluations inside a task.
         augment: whether training images are cropped at random.
+        validation: share of the training data that is kept out of training.
         controller: of the rounds of each task; a single one if ``None``.
         families: further scores.
         **training: options of :class:`~lifelong_kd.training.options.TrainingOptions`.
     """
-    stream = small_stream(scenario, augment=augment)
+    stream = small_stream(scenario, augment=augment, validation=validation)
     seeds = Seeds(0)
     with seeds.default("init"):
         network = build_network(

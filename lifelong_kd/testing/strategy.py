@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from lifelong_kd.rounds.base import Controller, Proposal, Verdict, View
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.testing.expect import expect
 from lifelong_kd.testing.small import small_experiment
+from lifelong_kd.testing.stopping import Stop, quiet
 from lifelong_kd.tracking.base import RunInfo, Status, Tracker, Value
 from lifelong_kd.training.experiment import Experiment
 from lifelong_kd.training.interrupt import Interrupted
@@ -69,7 +69,7 @@ def check_strategy(
     if not callable(make):
         raise TypeError(f"check_strategy wants the function that makes the strategy, not {make!r}")
     build = partial(small_experiment, scenario=scenario, head=head, model=model)
-    with tempfile.TemporaryDirectory() as place, _quiet():
+    with tempfile.TemporaryDirectory() as place, quiet():
         watch = _Watch()
         whole = _run(build(make(), trackers=[watch]), Path(place) / "whole", watch)
         expect(
@@ -97,13 +97,6 @@ def check_strategy(
             tried = _run(build(make(), controller=_RollsBack()), Path(place) / "rounds")
             expect(tried == whole, "rounds that were rolled back left something behind")
         _check_plugin(build, make, Path(place) / "plugin", scenario)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 class _RollsBack(Controller):
@@ -153,25 +146,6 @@ class _Watch(Tracker):
         self.experiment = None
 
 
-class _Stop(Tracker):
-    """Presses Ctrl-C at the second record along an axis."""
-
-    def __init__(self, axis: str) -> None:
-        self.axis = axis
-        self.records = 0
-
-    def start(self, run: RunInfo) -> None:
-        self.records = 0
-
-    def log(self, values: Mapping[str, Value], axis: str, step: Mapping[str, int]) -> None:
-        self.records += axis == self.axis and step["task"] > 0
-        if self.records == 2:
-            raise KeyboardInterrupt
-
-    def finish(self, status: Status) -> None:
-        self.records = 0
-
-
 def _run(experiment: Experiment, folder: Path, watch: _Watch | None = None, *, resume: bool = False) -> End:
     if watch is not None:
         watch.experiment = experiment
@@ -181,7 +155,7 @@ def _run(experiment: Experiment, folder: Path, watch: _Watch | None = None, *, r
 
 def _stopped_and_resumed(build: Build, make: Callable[[], Strategy], folder: Path, axis: str) -> End:
     with contextlib.suppress(Interrupted):
-        build(make(), trackers=[_Stop(axis)]).run(folder)
+        build(make(), trackers=[Stop(axis)]).run(folder)
     return _run(build(make()), folder, resume=True)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lifelong_kd.evaluation import plots
+from lifelong_kd.evaluation.plots_rounds import Tried, plot_rounds
 
 __all__ = ["draw"]
 
@@ -21,5 +22,26 @@ def draw(folder: Path, results: Mapping[str, Any], class_names: Sequence[str]) -
     ]
     if len(matrix) > 1:
         drawn.append(("plots/forgetting", plots.plot_forgetting(matrix, folder / "forgetting.png")))
+    rounds = _rounds(results["per_task"])
+    if len(rounds) > len(results["per_task"]):
+        drawn.append(("plots/rounds", plot_rounds(rounds, folder / "rounds.png")))
     confusion = plots.plot_confusion(results["confusion_matrix"], folder / "confusion.png", names=class_names)
     return [*drawn, ("plots/confusion", confusion)]
+
+
+def _rounds(per_task: Sequence[Mapping[str, Any]]) -> list[Tried]:
+    """Every round of every task, by its accuracies on validation data, or on the memory without any."""
+    found = []
+    for entry in per_task:
+        for done in entry.get("rounds", []):
+            readings = {int(task): value for task, value in (done["validation"] or done["memory"]).items()}
+            old = [value for task, value in readings.items() if task < entry["task"]]
+            found.append(
+                Tried(
+                    task=entry["task"],
+                    new=readings.get(entry["task"]),
+                    old=sum(old) / len(old) if old else None,
+                    kept=done["round"] == entry["kept_round"],
+                )
+            )
+    return found

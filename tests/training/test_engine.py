@@ -33,9 +33,9 @@ from lifelong_kd.testing.small import small_experiment
 from lifelong_kd.tracking.base import Tracker
 from lifelong_kd.training.experiment import Experiment
 from lifelong_kd.training.interrupt import Interrupted
+from lifelong_kd.training.keeper import Keeper
 from lifelong_kd.training.loader import BatchLoader
 from lifelong_kd.training.optimizer import sgd
-from lifelong_kd.training.keeper import Keeper
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 
 
@@ -112,7 +112,6 @@ def test_check_mode_finds_a_view_that_changes(tmp_path: Path) -> None:
 def test_a_task_has_as_many_steps_as_asked_for(tmp_path: Path, options: dict[str, int], steps: int) -> None:
     experiment = small_experiment(naive(), **options)
     counted: list[int] = []
-    experiment.engine.on_start = None
     original = experiment.engine.train
 
     def train(*args: Any, **kwargs: Any) -> Any:

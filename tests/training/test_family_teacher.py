@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,7 +39,9 @@ from lifelong_kd.teacher.ensemble import Ensemble
 from lifelong_kd.teacher.expert import Expert
 from lifelong_kd.teacher.external import External
 from lifelong_kd.teacher.snapshot import Snapshot
+from lifelong_kd.teacher.stored import Stored
 from lifelong_kd.testing.small import small_experiment
+from lifelong_kd.training.families.asked import AskedSamples
 from lifelong_kd.training.families.base import Look
 from lifelong_kd.training.families.conflict import conflict
 from lifelong_kd.training.families.reliability import compared, known_classes, unaskable
@@ -201,12 +204,34 @@ def test_exemplars_of_earlier_tasks_are_a_source(tmp_path: Path) -> None:
     assert all("gradients" not in one for one in found)
 
 
-def test_stored_logits_are_left_out_and_said_so(tmp_path: Path) -> None:
+def test_stored_logits_teach_on_the_memory_alone(tmp_path: Path) -> None:
     found = found_by(Teaching(samples=20), derpp(memory=40), tmp_path / "run", **FEW)
-    assert all(not one["teachers"] for one in found)
-    assert "knows only samples that a memory keeps logits of" in next(iter(found[1]["left_out"].values()))
+    assert not found[0]["teachers"] and not any(one["left_out"] for one in found)
+    for one in found[1:]:
+        assert set(one["teachers"]["logits"]) == {"memory"}
+        numbers = one["teachers"]["logits"]["memory"]
+        assert 0 < numbers["samples"] <= 20
+        assert 0 <= numbers["agreement"] <= 1 and numbers["kl"] > 0 and 0 <= numbers["teacher_accuracy"] <= 1
     # The gradients of both its terms are compared all the same.
     assert len(found[1]["gradients"]) == 2
+
+
+def test_columns_that_came_after_a_sample_was_stored_do_not_compete(tmp_path: Path) -> None:
+    """Task 0's exemplars say nothing of task 1's classes: the student's preference for those is no disagreement."""
+    logits = torch.tensor([[1.0, 0.0, torch.nan, torch.nan], [0.0, 1.0, torch.nan, torch.nan]])
+    samples = AskedSamples(
+        raw=torch.zeros(2, 1),
+        y=torch.tensor([0, 1]),
+        label=torch.zeros(2, dtype=torch.int64),
+        data=None,  # type: ignore[arg-type]
+        logits=torch.tensor([[1.0, 0.0, 9.0, 9.0], [0.0, 1.0, 9.0, 9.0]]),
+        stored=logits,
+    )
+    task = Task(1, "class", (2, 3), ((0, 1),), {0: (0, 1, 2, 3)})
+    look: Any = SimpleNamespace(engine=None)
+    found = Teaching()._compare(look, None, Stored(), task, {"memory": samples})  # type: ignore[arg-type]
+    assert found["memory"]["agreement"] == 1.0 and found["memory"]["kl"] == pytest.approx(0.0, abs=1e-6)
+    assert found["memory"]["teacher_accuracy"] == found["memory"]["student_accuracy"] == 1.0
 
 
 def test_a_strategy_without_teachers_has_no_scores(tmp_path: Path) -> None:

@@ -17,13 +17,17 @@ __all__ = ["AskedSamples", "exemplars_of", "sources"]
 
 @dataclass(frozen=True)
 class AskedSamples:
-    """Samples, and the student's logits (N, columns) of them: ``y``, ``label`` and ``logits`` on the CPU."""
+    """Samples, and the student's logits (N, columns) of them: ``y``, ``label`` and ``logits`` on the CPU.
+
+    ``stored`` are the logits that a memory kept with them, NaN in columns that did not exist then.
+    """
 
     raw: Tensor
     y: Tensor
     label: Tensor
     data: TaskData
     logits: Tensor
+    stored: Tensor | None = None
 
     def batches(self, size: int, device: torch.device) -> Iterator[Batch]:
         """The samples as evaluation shows them; without an index, so that nobody answers from a cache."""
@@ -107,9 +111,14 @@ def _of_memory(look: Look, groups: list[Samples], limit: int, data: TaskData) ->
     generator = torch.Generator().manual_seed(look.seeds.derive(f"look/memory/{look.task}"))
     rows = torch.randperm(len(y), generator=generator)[:limit].sort().values
     raw, y, label = (field[rows.to(field.device)] for field in (raw, y, label))
-    return _heard(look, raw, y, label, data)
+    stored = None
+    if all("logits" in group for group in groups):
+        stored = torch.cat([group["logits"] for group in groups]).cpu()[rows].float()
+    return _heard(look, raw, y, label, data, stored)
 
 
-def _heard(look: Look, raw: Tensor, y: Tensor, label: Tensor, data: TaskData) -> AskedSamples:
+def _heard(
+    look: Look, raw: Tensor, y: Tensor, label: Tensor, data: TaskData, stored: Tensor | None = None
+) -> AskedSamples:
     logits = look.asker.ask_raw(raw, y, label, data).logits
-    return AskedSamples(raw, y.cpu(), label.cpu(), data, logits)
+    return AskedSamples(raw, y.cpu(), label.cpu(), data, logits, stored)

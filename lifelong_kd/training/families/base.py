@@ -90,6 +90,9 @@ class Family:
 
     by_default: ClassVar[bool] = False
 
+    varies: ClassVar[frozenset[str]] = frozenset()
+    """Names, at any depth of what it finds and of its scores, that a clock or the machine decides."""
+
     def check(self, stream: Stream) -> None:
         """Refuse a stream that nothing can be found of, before anything is trained.
 

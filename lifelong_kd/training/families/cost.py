@@ -47,6 +47,7 @@ class Cost(Family):
     """
 
     by_default = True
+    varies = frozenset({"training_seconds", "peak_memory_bytes", "accuracy_per_second"})
 
     def before_end(self, look: Look) -> Found:
         step = _step(look)

@@ -30,7 +30,7 @@ def unaskable(teacher: Teacher, *, multitask: bool) -> str | None:
     """
     if not teacher.ready:
         return "not ready in this task"
-    if teacher.needs_fields:
+    if teacher.needs_fields - {"logits"}:
         return f"knows only samples that a memory keeps {' and '.join(sorted(teacher.needs_fields))} of"
     if "logits" not in teacher.offers:
         return "says no logits"

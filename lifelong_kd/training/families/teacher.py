@@ -42,9 +42,10 @@ class Teaching(Family):
     earlier ones, and exemplars of earlier tasks. For each term the angle between its gradient and that of the task
     loss. A student may follow its teacher where that is wrong: compare ``agreement`` with ``teacher_accuracy``.
 
-    Everybody is asked in evaluation mode, the student with those corrections that act in training. A teacher of stored
-    logits knows only what is in memory, and a model that is told task labels answers head by head: these are named
-    under ``left_out`` instead. In a task-incremental stream the columns of a sample's own task compete.
+    Everybody is asked in evaluation mode, the student with those corrections that act in training. Stored logits are
+    those of the moment when a sample entered the memory: they teach on ``memory`` alone, and classes that came later do
+    not compete there. A model that is told task labels answers head by head; it is named under ``left_out`` instead.
+    In a task-incremental stream the columns of a sample's own task compete.
 
     Args:
         samples: samples that are asked about, of each source; at least 1.
@@ -82,7 +83,9 @@ class Teaching(Family):
             strategy, task = plugin.strategy, plugin.tasks[-1]
             asked = sources(look, self.samples, strategy.data, task, strategy.memory)
             for name, teacher in able.items():
-                found["teachers"][name] = self._compare(look, plugin, teacher, task, asked)
+                compared_on = self._compare(look, plugin, teacher, task, asked)
+                if compared_on:
+                    found["teachers"][name] = compared_on
         if plugin.strategy.terms and self.gradient_batches and not multitask:
             found["gradients"] = conflict(look, plugin, self.gradient_batches)
         return found
@@ -97,6 +100,16 @@ class Teaching(Family):
     ) -> dict[str, Any]:
         known, found = known_classes(teacher, task), {}
         engine = look.engine
+        if teacher.needs_fields:
+            samples = asked.get("memory")
+            if samples is None or samples.stored is None:
+                return {}
+            width = min(samples.stored.shape[1], samples.logits.shape[1])
+            then = samples.stored[:, :width]
+            now = samples.logits[:, :width].masked_fill(then.isnan(), -torch.inf)
+            then = then.masked_fill(then.isnan(), -torch.inf)
+            numbers = compared(now, then, samples.y, samples.label, task, known)
+            return {} if numbers is None else {"memory": numbers}
         for source, samples in asked.items():
             with without_trace(engine, plugin), torch.no_grad():
                 batches = samples.batches(engine.eval_mb_size, engine.device)
