@@ -35,6 +35,7 @@ EXTRAS = {
         "pytest-xdist>=3.8",
         "ruff>=0.17.5,<0.18",
         "setuptools>=77",
+        "torchmetrics",
         "types-PyYAML",
         "wheel",
     ],
@@ -68,8 +69,8 @@ setup(
     ],
     extras_require=EXTRAS,
     # Our own components stand in the registries; other packages add theirs through the groups "lifelong_kd.<noun>":
-    # correction, head, knowledge, memory, model, optimizer, phase, pool, schedule, strategy, stream, teacher, term,
-    # tracker, transform.
+    # correction, family, head, knowledge, memory, model, optimizer, phase, pool, rounds, schedule, strategy, stream,
+    # teacher, term, tracker, transform.
     entry_points={"console_scripts": ["lifelong-kd = lifelong_kd.__main__:run"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -16,11 +16,15 @@ PLACES: dict[Path, dict[str, Path]] = {
         "split_digits, some": TABLES / "split_digits.md",
         "split_mnist": TABLES / "split_mnist.md",
         "speed": HERE / "speed" / "results" / "split_mnist.md",
+        "rounds_pay": TABLES / "rounds_pay.md",
+        "evaluation": HERE / "speed" / "results" / "evaluation.md",
     },
     HERE / "RESULTS.md": {
         "three_scenarios": TABLES / "three_scenarios.md",
         "dark_experience": TABLES / "dark_experience.md",
         "image_folder": TABLES / "image_folder.md",
+        "lwf_weights": TABLES / "lwf_weights.md",
+        "rounds_pay": TABLES / "rounds_pay.md",
         "split_digits": TABLES / "split_digits.md",
     },
 }

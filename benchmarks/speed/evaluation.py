@@ -3,10 +3,10 @@
     python benchmarks/speed/evaluation.py --root DATA
     python benchmarks/speed/evaluation.py --root DATA --rounds 1 --only lwf
 
-``configs/split_mnist/derpp.yaml`` (one epoch) and ``lwf.yaml`` (four), with 10 % of the training data for validation and
-one thread. ``accuracies alone`` is the accuracy matrix, the untrained model and the training accuracy; ``by default`` has
-the families that are on unless switched off; the other rows have one family each beside the accuracies. Every variant is
-run in turn, ``--rounds`` times, and the median is shown.
+``configs/split_mnist/derpp.yaml`` (one epoch) and ``lwf.yaml`` (four), with 10 % of the training data for validation
+and one thread. ``accuracies alone`` is the accuracy matrix, the untrained model and the training accuracy; ``by
+default`` has the families that are on unless switched off; the other rows have one family each beside the accuracies.
+Every variant is run in turn, ``--rounds`` times, and the median is shown.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ def variants() -> dict[str, list[str]]:
     return {
         "accuracies alone": none,
         "by default": [],
-        **{f"and `{name}`": [*(o for o in none if name not in o), f"evaluation.{name}=true"] for name in names},
+        **{
+            f"and `{name}`": [*(o for o in none if name not in o), f"evaluation.{name}=true"]
+            for name in names
+        },
     }
 
 
@@ -62,7 +65,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CONFIGS, default=list(CONFIGS))
     words = parser.parse_args()
     warnings.simplefilter("ignore")
-    lines = ["| configuration | evaluation | training, s | evaluation, s | share, % |", "|---|---|---|---|---|"]
+    lines = [
+        "| configuration | evaluation | training, s | evaluation, s | share, % |",
+        "|---|---|---|---|---|",
+    ]
     for config in words.only:
         seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in variants()}
         for _ in range(words.rounds):
