@@ -21,7 +21,11 @@ _ROLE = re.compile(r":\w+:`~?(?:[\w.]*\.)?(\w+)`")
 _FORMULA = re.compile(r"^``([^`]+)``[.,:;]?\s*", re.DOTALL)
 _INSIDE = re.compile(r"``[^`]*( [=|<>*+] |\^)[^`]*``", re.DOTALL)
 _LABEL = re.compile(r"^(Paper|Needs)s?:\s*", re.DOTALL)
-_REFERENCE = re.compile(r"\(([^()]*(?:[A-Z][^()]*\b(?:19|20)\d\d\b|arXiv\s+\d{4}\.\d{4,5})[^()]*)\)")
+_REFERENCE = re.compile(r"\(([^()]*(?:[A-Z][^()]*\b(?:19|20)\d\d\b|arXiv[\s:]+\d{4}\.\d{4,5})[^()]*)\)")
+_AUTHORS = re.compile(
+    r"(?:[A-Z][\w-]+\s)+(?:et al\.|(?:and|&)\s[A-Z][\w-]+)?,?\s?(?:(?:19|20)\d\d)?,?\s?(?:\"[^\"]+\")?,?\s?$"
+)
+_ANONYMOUS = re.compile(r"arXiv|[A-Z]{3,}\w*\s\d{4}")
 _ARXIV = re.compile(r"arXiv[\s:]+(\d{4}\.\d{4,5})")
 _DOI = re.compile(r"\bdoi:\s*(10\.\d{4,}/[^\s,;)]+)")
 
@@ -115,7 +119,7 @@ def _paragraph(doc: Doc, block: str) -> None:
     if not doc.formula and not doc.paragraphs and _INSIDE.search(block):
         doc.formula = [" ".join(plain(block).split())]
         return
-    doc.paragraphs.append(plain(block))
+    doc.paragraphs.append(block.rstrip() if block.startswith("    ") else plain(block).replace("::", ":"))
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
@@ -155,8 +159,14 @@ def _items(block: str) -> list[str]:
 
 def _references(text: str) -> list[str]:
     """What stands in parentheses and names a year or a number of arXiv."""
-    found = (" ".join(part.split()) for part in _REFERENCE.findall(text))
-    return _each_once([plain(part) for part in found])
+    found = []
+    for match in _REFERENCE.finditer(text):
+        # Of a number or a venue alone the authors, and the title, are what stands before it.
+        authors = _AUTHORS.search(text[: match.start()]) if _ANONYMOUS.match(match[1]) else None
+        found.append(
+            plain(" ".join(f"{authors[0].strip()}, {match[1]}".split() if authors else match[1].split()))
+        )
+    return _each_once(found)
 
 
 def _each_once(references: list[str]) -> list[str]:

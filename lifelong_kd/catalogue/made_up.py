@@ -72,7 +72,17 @@ _PLACES: dict[str, Callable[[Settings], Settings]] = {
     "tracker": lambda component: {"tracking": {"others": [component]}},
     "schedule": lambda component: {"strategy": {"name": "lwf", "weight": _told_apart(component)}},
     "memory": lambda component: {"strategy": {"name": "replay", "memory": component}},
+    "rounds": lambda component: {"strategy": "lwf", "rounds": component},
+    "family": lambda component: {
+        "strategy": "lwf",
+        "evaluation": {component["name"]: _switched_on(component)},
+    },
 }
+
+
+def _switched_on(family: Settings) -> Settings | bool:
+    """Its options, or true where it has none."""
+    return {name: value for name, value in family.items() if name != "name"} or True
 
 
 def _told_apart(schedule: Settings) -> Settings:

@@ -20,6 +20,7 @@ __all__ = [
     "describe",
     "found",
     "literals",
+    "one",
     "shorthand_words",
 ]
 
@@ -40,7 +41,14 @@ _WORDS: dict[Any, str] = {
     Any: "anything",
     object: "anything",
 }
-_PLURALS = {"knowledge": "kinds of knowledge", "memory": "memories", "strategy": "strategies"}
+_PLURALS = {
+    "family": "families",
+    "knowledge": "kinds of knowledge",
+    "memory": "memories",
+    "rounds": "controllers of rounds",
+    "strategy": "strategies",
+}
+_SINGULARS = {"rounds": "controller of rounds"}
 _BOUNDS = {
     "ge": "at least {}",
     "gt": "above {}",
@@ -99,7 +107,16 @@ def component_words(noun: str) -> str:
     'a schedule by name, {name: ..., options}, a number or a list'
     """
     article = "an" if noun[0] in "aeiou" else "a"
-    return _join([f"{article} {noun} by name", "{name: ..., options}", *_shorthands(noun)])
+    return _join([f"{article} {one(noun)} by name", "{name: ..., options}", *_shorthands(noun)])
+
+
+def one(noun: str) -> str:
+    """What one component of ``noun`` is called.
+
+    >>> one("rounds"), one("schedule")
+    ('controller of rounds', 'schedule')
+    """
+    return _SINGULARS.get(noun, noun)
 
 
 def shorthand_words(noun: str) -> str:
@@ -134,11 +151,11 @@ def _plural(words: str) -> str:
         if words.startswith(one):
             return many + words.removeprefix(one)
     # A component: "a phase by name, {name: ..., options}" and its shorthand.
-    return re.sub(r"^an? (\w+) by name", _component_plural, words)
+    return re.sub(r"^an? ([\w ]+) by name", _component_plural, words)
 
 
 def _component_plural(found: re.Match[str]) -> str:
-    noun = found[1]
+    noun = next((noun for noun, called in _SINGULARS.items() if called == found[1]), found[1])
     return f"{_PLURALS.get(noun, noun + 's')}, each by name"
 
 

@@ -10,12 +10,12 @@ from lifelong_kd.config.make import make
 from lifelong_kd.config.nouns import registry_of
 from lifelong_kd.config.sections import EvaluationSection
 from lifelong_kd.config.validate import Checker, fields_of
-from lifelong_kd.core.errors import nearest
+from lifelong_kd.core.errors import BadCall, nearest
 
 if TYPE_CHECKING:
     from lifelong_kd.training.families.base import Family
 
-__all__ = ["families_of", "resolve_evaluation"]
+__all__ = ["families_of", "is_on_by_default", "resolve_evaluation"]
 
 KEY = "evaluation"
 
@@ -41,15 +41,33 @@ def resolve_evaluation(value: Any, checker: Checker) -> dict[str, Any]:
     fixed = {name: given[name] for name in given if name in fields}
     settings = checker.options(fields, fixed, KEY, KEY)
     for name in families:
-        settings[name] = _family(name, given, checker)
+        if name in fields:
+            owner = registry_of("family").entry(name).owner
+            checker.report(
+                f"{KEY}.{name}", f"is a key of {KEY}, and a family of {owner} is called so; rename it."
+            )
+        else:
+            settings[name] = _family(name, given, checker)
     return settings
+
+
+def is_on_by_default(family: str) -> bool:
+    """Whether a family is measured where a configuration does not name it.
+
+    Raises:
+        BadCall: if it cannot be loaded.
+    """
+    return bool(getattr(registry_of("family").get(family), "by_default", False))
 
 
 def _family(name: str, given: Mapping[str, Any], checker: Checker) -> Any:
     key = f"{KEY}.{name}"
     value = given.get(name)
-    if value is None:
-        value = bool(getattr(registry_of("family").get(name), "by_default", False))
+    try:
+        value = is_on_by_default(name) if value is None else value
+    except BadCall as error:
+        checker.report(key, f"{error}; `{name}: false` does without it.")
+        return False
     if value is False:
         return False
     if value is not True and not isinstance(value, Mapping):

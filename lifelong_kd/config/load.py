@@ -159,7 +159,9 @@ def _cross_check(settings: Mapping[str, Any], checker: Checker) -> None:
     watching = training.get("lr_schedule") == "plateau" or training.get("early_stopping") is not None
     if watching and stream.get("validation") == 0:
         key = "training.early_stopping" if training.get("early_stopping") else "training.lr_schedule"
-        checker.report(key, "looks at validation data, and stream.validation is 0; give it a share such as 0.1.")
+        checker.report(
+            key, "looks at validation data, and stream.validation is 0; give it a share such as 0.1."
+        )
     optimizer = settings.get("optimizer") or {}
     rate = optimizer.get("lr")
     if isinstance(rate, float) and not rate >= 0:

@@ -88,6 +88,9 @@ def _set(data: dict[str, Any], path: list[str | int], value: Any) -> str | None:
         if isinstance(path[depth], int):
             here = inner
             continue
+        if inner is False:
+            above = _dotted(path[:depth])
+            return f"{above} is switched off; {above}=true beside it switches it on"
         if inner is None or inner is True:  # what is switched on has options
             inner = {}
         elif isinstance(inner, str):  # a component by its bare name

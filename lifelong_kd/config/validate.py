@@ -21,6 +21,7 @@ from lifelong_kd.config.describe import (
     describe,
     found,
     literals,
+    one,
     shorthand_words,
 )
 from lifelong_kd.config.nesting import noun_of, shape_fits, shared_first
@@ -230,7 +231,7 @@ class Checker:
         if name not in registry:
             self.report(
                 f"{key}.name",
-                f"there is no {noun} called {name!r}; known: {known}"
+                f"there is no {one(noun)} called {name!r}; known: {known}"
                 + (f"; given a name here: {', '.join(shared)}" if shared else "")
                 + (f"; or {shorthand_words(noun)}." if shorthand_of(noun) else "."),
                 nearest(str(name), [*shared, *registry.names()]),

@@ -10,6 +10,7 @@ __all__ = [
     "BadCall",
     "ConfigError",
     "DataMissing",
+    "Diverged",
     "LifelongError",
     "Problem",
     "RunFailed",
@@ -38,6 +39,10 @@ class DataMissing(BadCall):
 
 class RunFailed(LifelongError):
     """A run stopped half-way (exit 1): its folder is kept and can be resumed."""
+
+
+class Diverged(RunFailed):
+    """The loss, the weights or the answers are no longer finite; a controller of rounds may try another."""
 
 
 @dataclass(frozen=True)

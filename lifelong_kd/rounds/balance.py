@@ -9,7 +9,7 @@ from typing import Literal
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.rounds.base import Controller, Figures, Proposal, Reading, Round, Source, Verdict, View
 from lifelong_kd.rounds.paired import difference
-from lifelong_kd.rounds.terms import refuse_unknown, turned
+from lifelong_kd.rounds.terms import refuse_fine_tuning, refuse_unknown, turned
 
 __all__ = ["Balance"]
 
@@ -37,8 +37,11 @@ class Balance(Controller):
        paired difference (:func:`lifelong_kd.rounds.paired.difference`); equals and differences within the
        noise keep the earlier one.
 
+    A round that diverged is never kept; whatever it seems to forget, b = f and the next factor is sqrt(a f).
+    Where every round of the method diverged the run fails.
+
     With ``reference="fine_tuning"`` one round more comes first: plain fine-tuning, whose accuracy on the new
-    task is A throughout. Its place is taken by the round after it, whatever the score.
+    task is A throughout, unless it diverged. Its place is taken by the round after it, whatever the score.
 
     Where no term that is turned has something to say (in the first task of most methods, always in a strategy
     without teachers), or nothing is there to measure forgetting on, a task is one round.
@@ -107,19 +110,23 @@ class Balance(Controller):
         return self._with(view, self.initial(view), "the factor to begin with")
 
     def judge(self, view: View) -> Verdict:
+        lost = view.last.diverged
         if not self._turns(view):
-            return Verdict(True, None, "the only round")
+            return Verdict(not lost, None, "the only round" + (" diverged" if lost else ""))
         if view.last.proposal.plain:
             first = self._with(view, self.initial(view), "the factor to begin with")
-            return Verdict(True, first, f"fine-tuning reaches {view.last.figures.new():.4f}")
+            reached = "diverged" if lost else f"reaches {view.last.figures.new():.4f}"
+            return Verdict(not lost, first, f"fine-tuning {reached}")
         keep, why = self._better(view)
         factor = self.factor(view.last)
         following, said = self._bisect(view)
         why = f"{said}; {why}"
-        if len(view.rounds) >= self.budget:
-            return Verdict(keep, None, f"{why}; the budget is spent")
-        if max(following / factor, factor / following) < NEAR:
-            return Verdict(keep, None, f"{why}; nothing left between the bounds")
+        spent = len(view.rounds) >= self.budget
+        if spent or max(following / factor, factor / following) < NEAR:
+            if not keep:
+                refuse_fine_tuning(view)
+            end = "the budget is spent" if spent else "nothing left between the bounds"
+            return Verdict(keep, None, f"{why}; {end}")
         return Verdict(keep, self._with(view, following, said), why)
 
     def initial(self, view: View) -> float:
@@ -141,13 +148,19 @@ class Balance(Controller):
         low, high = self.lowest, self.highest
         reference = -math.inf
         following, said = 1.0, ""
+        # Where fine-tuning diverged there is nothing but the method's own rounds to go by.
+        best = self.reference == "best" or view.rounds[0].diverged
         for done in view.rounds:
             learned = done.figures.new()
-            if done.proposal.plain or self.reference == "best":
+            if not done.diverged and (done.proposal.plain or best):
                 reference = max(reference, learned)
             if done.proposal.plain:
                 continue
             factor = self.factor(done)
+            if done.diverged:
+                high = factor
+                following, said = math.sqrt(low * high), f"factor {factor:.4g} diverged, so down"
+                continue
             forgotten = view.forgetting(done.figures, self.measure) or 0.0
             missed = reference - learned
             # Equal fractions may come out a little beside each other.
@@ -159,6 +172,8 @@ class Balance(Controller):
         return following, said
 
     def _better(self, view: View) -> tuple[bool, str]:
+        if view.last.diverged:
+            return False, "not to be kept"
         if view.best is None or view.best.proposal.plain:
             return True, "the first round of the method"
         gain = difference(self._readings(view.last.figures), self._readings(view.best.figures))

@@ -158,7 +158,9 @@ class Round:
     """A round that is over: what was tried, what was measured, and what became of it.
 
     ``curve`` are the validation accuracies on the current task after each epoch, for a controller that prunes;
-    ``pruned`` whether the round was broken off. Until it is judged, ``kept`` is false and ``why`` empty.
+    ``pruned`` whether the round was broken off. It is ``diverged``, too, if that was because the student's numbers
+    were no longer finite: its figures are then those of a student that is wrong about every sample, its losses
+    infinite, and it cannot be kept. Until a round is judged, ``kept`` is false and ``why`` empty.
     """
 
     index: int
@@ -166,6 +168,7 @@ class Round:
     figures: Figures
     curve: tuple[float, ...] = ()
     pruned: bool = False
+    diverged: bool = False
     kept: bool = False
     why: str = ""
 
@@ -291,7 +294,11 @@ class Controller(ABC):
 
     @abstractmethod
     def judge(self, view: View) -> Verdict:
-        """What becomes of ``view.last``, and what comes next. The first round that is judged has to be kept."""
+        """What becomes of ``view.last``, and what comes next.
+
+        A task needs a kept round, so that the first one has to be kept; unless it diverged: such a round cannot be,
+        and a task that ends without a kept round ends the run.
+        """
 
     def prune(self, view: View, curve: tuple[float, ...]) -> bool:
         """Whether the round that is going on is broken off, by its accuracies after each epoch so far."""

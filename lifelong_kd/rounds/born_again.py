@@ -95,6 +95,10 @@ class BornAgain(Controller):
 
     def judge(self, view: View) -> Verdict:
         number = view.last.index
+        if view.last.diverged:
+            return Verdict(
+                False, None, f"generation {number} diverged" if number else "the first student diverged"
+            )
         if view.best is None:
             if self.tasks == "first" and view.task:
                 return Verdict(True, None, "only the first task is taught again")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.rounds.base import Controller, Proposal, Verdict, View
-from lifelong_kd.rounds.terms import refuse_unknown, turned
+from lifelong_kd.rounds.terms import refuse_fine_tuning, refuse_unknown, turned
 
 __all__ = ["PlasticityStability"]
 
@@ -30,6 +30,9 @@ class PlasticityStability(Controller):
     With several terms the n-th attempt turns down one of them, the others staying where they were; when each
     has had its turn, all of them go down together, and that is where the next turns start from. Accuracy is
     read as the stream's scenario reads it. Data of earlier tasks have no part in it.
+
+    A round that diverged counts as one that learns nothing and cannot be kept: the task takes another rate, or the
+    next lower weights. Where no attempt of the second step is left the last one that did not diverge is kept.
 
     In a task where no term speaks, as in the first one of most methods, the first step is all, and its rounds
     are the method's own. Where terms speak a round of fine-tuning is never what is kept.
@@ -123,14 +126,21 @@ class PlasticityStability(Controller):
 
     def judge(self, view: View) -> Verdict:
         rates, done = self.tried(view), len(view.rounds)
-        accuracy = view.last.figures.new()
+        accuracy, lost = view.last.figures.new(), view.last.diverged
         if done <= len(rates):
-            keep = view.best is None or accuracy > view.best.figures.new()
-            why = f"accuracy {accuracy:.4f}" + (", the best so far" if keep else ", no better")
+            keep = not lost and (view.best is None or accuracy > view.best.figures.new())
+            why = (
+                "diverged"
+                if lost
+                else f"accuracy {accuracy:.4f}, {'the best so far' if keep else 'no better'}"
+            )
             if done < len(rates):
                 return Verdict(keep, self._fine_tuning(view, done), why)
-            return Verdict(keep, self._attempt(view, 0) if _speaking(view) else None, why)
+            more = _speaking(view) and (keep or view.best is not None)
+            return Verdict(keep, self._attempt(view, 0) if more else None, why)
         number = done - len(rates)
+        if lost:
+            return self._after_divergence(view, number)
         best = max(tried.figures.new() for tried in view.rounds[: len(rates)])
         wanted = (1 - self.tolerance) * best
         why = f"attempt {number}: accuracy {accuracy:.4f}, wanted {wanted:.4f} ({1 - self.tolerance:g} of {best:.4f})"
@@ -138,6 +148,12 @@ class PlasticityStability(Controller):
         if accuracy >= wanted - 1e-9 or number == self.attempts or not turned(view, self.terms):
             return Verdict(True, None, why)
         return Verdict(True, self._attempt(view, number), why)
+
+    def _after_divergence(self, view: View, number: int) -> Verdict:
+        if number < self.attempts and turned(view, self.terms):
+            return Verdict(False, self._attempt(view, number), f"attempt {number} diverged")
+        refuse_fine_tuning(view)
+        return Verdict(False, None, f"attempt {number} diverged; the one before stays")
 
     def tried(self, view: View) -> list[float]:
         """The learning rates of the first step in this task, in their order."""
@@ -169,7 +185,8 @@ class PlasticityStability(Controller):
     def _attempt(self, view: View, attempt: int) -> Proposal:
         rates = self.tried(view)
         # Of equals the first, as the search itself keeps it.
-        best = max(range(len(rates)), key=lambda number: view.rounds[number].figures.new())
+        learned = [-1.0 if done.diverged else done.figures.new() for done in view.rounds[: len(rates)]]
+        best = max(range(len(rates)), key=lambda number: learned[number])
         factors = self.factors(view, attempt)
         said = ", ".join(f"{name} x {factor:g}" for name, factor in factors.items())
         why = f"stability: {said or 'no weight to turn'}, rate {rates[best]:g}"

@@ -116,12 +116,13 @@ class Search(Controller):
     def judge(self, view: View) -> Verdict:
         space = self._space(view)
         if not space:
-            return Verdict(keep=True, why="nothing to search in this task")
+            why = "nothing to search in this task" + (", and it diverged" if view.last.diverged else "")
+            return Verdict(keep=not view.last.diverged, why=why)
         tried = [self._tried(view, one, space) for one in view.rounds]
         last, count = tried[-1], len(tried)
         best = None if view.kept is None else tried[view.kept].score
-        keep = best is None or (not last.pruned and last.score > best)
-        why = _reason(self.score, last, best, keep)
+        keep = not last.pruned and (best is None or last.score > best)
+        why = "diverged" if view.last.diverged else _reason(self.score, last, best, keep)
         if view.folder is not None:
             kept = count - 1 if keep else view.kept
             rows = [replace(one, kept=number == kept) for number, one in enumerate(tried)]

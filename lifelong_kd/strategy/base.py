@@ -435,6 +435,10 @@ class Strategy:
         for teacher in self.teachers.values():
             teacher.observe(stage.model, stage.task)
 
+    def leave_task(self) -> None:
+        """Told instead of :meth:`end_task` when a task is broken off; what was saved at its end takes its place."""
+        self._learning = False
+
     def hold_out(self, data: TaskData, task: Task, *, resumed: bool = False) -> tuple[Tensor, Tensor | None]:
         """Which samples a task is trained on: positions in its new data, and rows of the memory.
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.stream.source import Samples, Source
@@ -21,6 +20,9 @@ def split_digits(root: Path | None, seeds: Seeds) -> Source:
     The data have no test set of their own: a quarter of each class, drawn once and the same in every run, is the test
     set. Values 0..16 become ``round(v * 255 / 16)``.
     """
+    # A configuration asks for a stream's options without loading scikit-learn.
+    from sklearn.datasets import load_digits
+
     digits = load_digits()
     x = torch.from_numpy(np.rint(digits.images * (255 / 16)).astype(np.uint8)).unsqueeze(1)
     y = torch.from_numpy(digits.target.astype(np.int64))

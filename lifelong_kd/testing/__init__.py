@@ -10,6 +10,7 @@ framework; in pytest a test is one line::
 """
 
 from lifelong_kd.testing.correction import check_correction
+from lifelong_kd.testing.family import check_family
 from lifelong_kd.testing.knowledge import check_knowledge
 from lifelong_kd.testing.memory import check_memory
 from lifelong_kd.testing.model import check_model
@@ -25,6 +26,7 @@ from lifelong_kd.testing.tracker import check_tracker
 __all__ = [
     "check_controller",
     "check_correction",
+    "check_family",
     "check_knowledge",
     "check_memory",
     "check_model",

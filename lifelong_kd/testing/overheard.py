@@ -97,7 +97,10 @@ class Overheard(Family):
         pending = copy.deepcopy(dict(look.pending))
         found = self._asked(ask, where)
         said = [(said.logits, heard[key]) for key, said in look.heard.items()]
-        expect(all(map(_same, *zip(*said, strict=True))) if said else True, f"{self.name} {where} changes answers")
+        expect(
+            all(map(_same, *zip(*said, strict=True))) if said else True,
+            f"{self.name} {where} changes answers that other families hear, too",
+        )
         expect(dict(look.pending) == pending, f"{self.name} {where} changes what it found before")
         expect(isinstance(found, dict), f"{self.name} {where} finds {found!r}, no dict")
         odd = _odd(found, "")

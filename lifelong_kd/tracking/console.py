@@ -54,6 +54,7 @@ class ConsoleTracker(Tracker):
         self._loss: float | None = None
         self._began = self._task_began = self._last = 0.0
         self._task: int | None = None
+        self._done = 0
 
     def start(self, run: RunInfo) -> None:
         if self.mode == "off":
@@ -122,6 +123,10 @@ class ConsoleTracker(Tracker):
         if task != self._task:
             self._task, self._task_began = task, now
             self._last = 0.0 if self._view is not None else now
+        elif done <= self._done:
+            # Another round of the same task: what the earlier ones took says nothing of how long is left.
+            self._task_began = now
+        self._done = done
         if self.output is None or now - self._last < (REDRAW if self._view is not None else HEARTBEAT):
             return
         self._last = now

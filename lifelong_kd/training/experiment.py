@@ -68,6 +68,7 @@ class Experiment:
         precision: ``float32`` or ``bf16``.
         controller: how often, and how, each task is trained; once if ``None``.
         families: scores beyond the accuracy matrix, by name.
+        plots: whether the accuracy matrix and its like are drawn at the end.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Experiment:
         precision: str,
         controller: Controller | None = None,
         families: Mapping[str, Family] | None = None,
+        plots: bool = True,
     ) -> None:
         if training.threads is not None:
             torch.set_num_threads(training.threads)
@@ -95,6 +97,7 @@ class Experiment:
         self.stream = stream
         self.training = training
         self.seeds = seeds
+        self.plots = plots
         self.device = torch.device(device)
         self.trackers = Trackers(trackers)
         self.ledger = Ledger(len(stream.tasks))
@@ -259,6 +262,7 @@ class Experiment:
             ledger=self.ledger,
             trackers=self.trackers,
             controller=str(self.settings.get("rounds", {}).get("name", type(self.controller).__name__)),
+            plots=self.plots,
         )
         rounds = None
         if self.plugin is not None and self.state is not None:

@@ -40,6 +40,7 @@ class Keeper:
         ledger: what has been measured.
         trackers: told of each model; asked how many lines of metrics there are.
         controller: the name of what decided on the rounds.
+        plots: whether the accuracy matrix and its like are drawn at the end.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Keeper:
         ledger: Ledger,
         trackers: Trackers,
         controller: str,
+        plots: bool = True,
     ) -> None:
         self.folder = folder
         self.about = dict(about)
@@ -66,6 +68,7 @@ class Keeper:
         self.ledger = ledger
         self.trackers = trackers
         self.controller = controller
+        self.plots = plots
         self._has_metrics = any(isinstance(tracker, JsonlTracker) for tracker in trackers)
 
     def check_log(self) -> int:
@@ -145,10 +148,8 @@ class Keeper:
     ) -> list[tuple[str, Path]]:
         """Draw every plot; ``further`` draws those of the families."""
         names = [str(name) for name in self.stream.class_names]
-        return [
-            *draw(self.folder.plots, self.results("finished", summaries), names),
-            *further(self.folder.plots),
-        ]
+        ours = draw(self.folder.plots, self.results("finished", summaries), names) if self.plots else []
+        return [*ours, *further(self.folder.plots)]
 
     def finish(self, summaries: Summaries) -> Results:
         """Write that the run is over, and its results.

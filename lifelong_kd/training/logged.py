@@ -82,14 +82,16 @@ def round_line(task: int, done: Round, more: bool) -> str:
     """A round in a line, for whoever watches."""
     parts = [done.proposal.why or "as configured"]
     figures = done.figures
-    if figures.validation:
+    if done.diverged:
+        parts.append("diverged")
+    elif figures.validation:
         parts.append(f"validation new {100 * figures.new():.2f}")
         old = figures.old()
         if old is not None:
             parts[-1] += f", old {100 * old:.2f}"
     elif figures.memory and (old := figures.old("memory")) is not None:
         parts.append(f"memory old {100 * old:.2f}")
-    if done.pruned:
+    if done.pruned and not done.diverged:
         parts.append("broken off")
     outcome = "kept" if done.kept else "rolled back"
     end = "" if more else "; done"

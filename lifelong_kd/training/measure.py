@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from lifelong_kd.core.errors import Diverged
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.evaluation.calibration import expected_calibration_error
 from lifelong_kd.training.reading import only, own, predicted, scored
 from lifelong_kd.training.recorder import Outputs
 
-__all__ = ["Measured", "measure"]
+__all__ = ["DIVERGED", "Measured", "answered", "measure"]
+
+DIVERGED = (
+    "Lower optimizer.lr, set training.grad_clip, or look at the weight of the terms. The folder is kept as it was at"
+    " the last checkpoint."
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,21 @@ def measure(outputs: Outputs, classes: Sequence[int], scenario: Scenario, bins: 
         predicted=chosen.cpu(),
         targets=targets.cpu(),
     )
+
+
+def answered(outputs: Outputs, classes: Sequence[int], scenario: Scenario, bins: int) -> Measured:
+    """:func:`measure`, of a student that has to give answers.
+
+    Raises:
+        Diverged: if its numbers are no longer finite.
+    """
+    # -inf is a class that a classifier does not offer.
+    logits = outputs.logits
+    if not bool((logits.isnan() | logits.isposinf()).any()):
+        measured = measure(outputs, classes, scenario, bins)
+        if measured.loss is None or math.isfinite(measured.loss):
+            return measured
+    raise Diverged(f"the model's outputs are no longer finite numbers. {DIVERGED}")
 
 
 def _share(right: Tensor) -> float:

@@ -186,6 +186,12 @@ class DistillationPlugin(SupervisedPlugin):
         self.strategy.end_task(stage)
         self._learning = False
 
+    def leave(self) -> None:
+        """Break the current task off; a state that was saved at its beginning or its end is put back by the caller."""
+        self._lesson = None
+        self.strategy.leave_task()
+        self._learning = False
+
     def after_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         # A loop of rounds has ended the task itself.
         if self._learning:

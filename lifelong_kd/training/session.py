@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from lifelong_kd.core.errors import RunFailed
+from lifelong_kd.core.errors import Diverged
 from lifelong_kd.tracking.composite import Trackers
 from lifelong_kd.training.caching import fill_caches
-from lifelong_kd.training.evaluate import DIVERGED, Evaluator
+from lifelong_kd.training.evaluate import Evaluator
 from lifelong_kd.training.families.measuring import Families
 from lifelong_kd.training.keeper import Keeper
 from lifelong_kd.training.logged import logged, round_line, round_values
+from lifelong_kd.training.measure import DIVERGED
 from lifelong_kd.training.options import TrainingOptions
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.recorder import Recorder
@@ -93,6 +94,7 @@ class Session:
         self._mark = 0.0
         self._watch: Watch | None = None
         self._pruned = False
+        self._diverged: str | None = None
         self._begun = Spent()
         self._past: list[_Round] = []
 
@@ -214,14 +216,28 @@ class Session:
         self._epochs = self.engine.epochs_of_task()
         self._total = self.engine.steps_of_task()
         self._steps = self._epoch * len(loader)
-        self._pruned = False
+        self._pruned, self._diverged = False, None
         self._watch = Watch(self.training) if Watch.wanted(self.training) else None
+        self.engine.lr_factor = 1.0
         if self._watch is not None and watch is not None:
             self._watch.load_state_dict(watch)
             self.engine.lr_factor = self._watch.factor
         self._tick("training")
         self.families.begin(self._task, self._total, resumed=self._epoch > 0)
         self._tick("evaluation")
+        try:
+            self._train_and_end()
+        except Diverged as error:
+            if self.rounds is None or self.rounds.single:
+                raise
+            # The controller is told of it. The strategy may be full of NaN: it is put back, not asked to end the task.
+            self._diverged = str(error)
+            self.engine.first_epoch = 0
+            self._tick("training")
+        self.ledger.epochs += self._epoch
+        self._epoch = 0
+
+    def _train_and_end(self) -> None:
         self.engine.run_epochs()
         self.recorder.flush()
         if self._watch is not None:
@@ -232,8 +248,6 @@ class Session:
         if self.plugin is not None:
             self.plugin.end()
         self._tick("training")
-        self.ledger.epochs += self._epoch
-        self._epoch = 0
 
     def _judge(self) -> bool:
         """Whether another round follows; what was rolled back is counted apart."""
@@ -242,7 +256,7 @@ class Session:
             return False
         spent = self._spent() - self._begun
         self._past.append(_Round(spent, self.families.pending))
-        done, more = rounds.judge(pruned=self._pruned)
+        done, more = rounds.judge(pruned=self._pruned, diverged=self._diverged)
         self.ledger.rounds += 1
         if not rounds.single:
             self._tick("rounds")
@@ -316,13 +330,13 @@ class Session:
         """A loss is that of the weights before its step: what the last step did shows here, before it is kept."""
         tensors = [t for t in self.engine.model.state_dict().values() if t.is_floating_point()]
         if tensors and not bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all()):
-            raise RunFailed(
+            raise Diverged(
                 f"the weights are no longer finite after epoch {epoch} of task {self._task}. {DIVERGED}"
             )
 
     def _report(self, values: Mapping[str, float]) -> None:
         if not np.isfinite(values["loss"]):
-            raise RunFailed(
+            raise Diverged(
                 f"the training loss became {values['loss']} in task {self._task}, epoch {self._epoch + 1}. {DIVERGED}"
             )
         self.trackers.log(
@@ -332,8 +346,7 @@ class Session:
     def _progress(self) -> None:
         self._steps += 1
         self.ledger.samples += len(self.engine.mb_y)
-        epoch = min(self._steps * self._epochs // max(self._total, 1), self._epochs - 1)
-        self.trackers.progress(self._task, epoch, self._epochs, self._steps, self._total)
+        self.trackers.progress(self._task, self._epoch, self._epochs, self._steps, self._total)
         if self.families.wanted(self._steps):
             self._tick("training")
             self.families.during(self._task, self._steps)
@@ -366,6 +379,6 @@ class Session:
                 "past": [{"spent": asdict(p.spent), "pending": p.pending} for p in self._past]
                 if inside
                 else [],
-                "begun": asdict(self._begun),
+                "begun": asdict(self._begun) if inside else None,
             }
         )

@@ -6,6 +6,7 @@ import re
 import textwrap
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from click.testing import CliRunner
@@ -16,12 +17,15 @@ from lifelong_kd.catalogue.docstring import links, read
 from lifelong_kd.catalogue.layout import paragraph
 from lifelong_kd.catalogue.parts import needs_of, parts_of
 from lifelong_kd.cli import main
+from lifelong_kd.config.build import build_parts
+from lifelong_kd.config.describe import component_words, describe
 from lifelong_kd.config.dialect import parse_value
-from lifelong_kd.config.load import load_config
+from lifelong_kd.config.load import Config, load_config
 from lifelong_kd.config.make import make
 from lifelong_kd.config.nouns import NOUNS, registry_of
 from lifelong_kd.config.signature import options_of
 from lifelong_kd.core.errors import BadCall, DataMissing
+from lifelong_kd.core.registry import Component
 from lifelong_kd.knowledge.cosine import Cosine
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.memory.reservoir import Reservoir
@@ -285,6 +289,84 @@ def test_a_page_of_ones_own_component(tmp_path: Path) -> None:
         assert "mine:\n        name: mine\n        weight: 1.0" in result.output
     finally:
         registry_of("term").remove("mine")
+
+
+# ---- rounds and families of scores -------------------------------------------------------------------------------
+
+
+def example_of(noun: str, name: str) -> Config:
+    return load_config(parse_value(textwrap.dedent(part(shown(noun, name), "In a configuration"))))
+
+
+@pytest.mark.parametrize("name", registry_of("rounds").names())
+def test_a_controller_is_shown_around_a_strategy_that_it_can_do_something_with(name: str) -> None:
+    config = example_of("rounds", name)
+    assert config.settings["rounds"]["name"] == name
+    strategy, _, _, _, controller, _ = build_parts(config)
+    controller.check(dict.fromkeys(strategy.terms, "distill"))
+    assert list(strategy.terms) == ["kd"]
+
+
+@pytest.mark.parametrize("name", registry_of("family").names())
+def test_a_family_is_shown_as_a_key_of_evaluation(name: str) -> None:
+    config = example_of("family", name)
+    assert f"\n  evaluation:\n    {name}:" in shown("family", name)
+    # What is on by default would be there without it, with the same options.
+    assert name in build_parts(config)[-1]
+    assert example_of("family", name).settings["evaluation"] == config.settings["evaluation"]
+    wanted = {option: o.default for option, o in options_of(registry_of("family").get(name), name).items()}
+    assert config.settings["evaluation"][name] == wanted
+
+
+def test_the_keys_of_evaluation_are_the_fixed_ones_and_the_families() -> None:
+    text = keys_page("evaluation")
+    fixed = re.findall(r"^  (\w+): ", part(text, "Keys"), flags=re.MULTILINE)
+    assert fixed == ["every", "before_first", "train_samples", "references"]
+    families = dict(
+        re.findall(r"^  (\w+): .*; default (\w+)$", part(text, "Families of scores"), flags=re.MULTILINE)
+    )
+    assert list(families) == registry_of("family").names()
+    on = {name for name, default in families.items() if default == "true"}
+    assert on == {"calibration", "cost", "generalisation", "teacher"}
+    assert "`lifelong-kd show family NAME`" in text and "Accuracy on corrupted test images" in text
+    assert "show family NAME" not in keys_page("training")
+    changes = part(text, "On the command line").split()[3:]
+    settings = load_config({"stream": "split_digits", "model": "mlp", "strategy": "naive"}, changes).settings
+    assert changes[1] == "evaluation.outliers=true" and settings["evaluation"]["outliers"] == {
+        "samples": 1000
+    }
+
+
+def test_formulas_in_a_page_keep_their_lines() -> None:
+    about = part(shown("rounds", "born_again"), "About")
+    assert "\n      D  = 1/J sum_j mean_i d_ji\n      SE = " in about and "::" not in about
+
+
+def test_papers_by_number_alone_have_authors_where_they_are_named() -> None:
+    papers = part(shown("rounds", "born_again"), "Paper")
+    assert 'Furlanello et al., "Born-Again Neural Networks", arXiv:1805.04770' in papers
+    assert "Hendrycks and Dietterich 2019, arXiv:1903.12261" in part(shown("family", "robustness"), "Paper")
+    probing = part(shown("family", "representation"), "Paper")
+    assert "Davari et al., " in probing and "Lanzillotta et al., arXiv:2512.07400" in probing
+
+    def nameless() -> None:
+        """Nameless.
+
+        As is known (arXiv:1701.00001).
+        """
+
+    assert read(nameless).papers == ["arXiv:1701.00001"]
+
+
+def test_a_controller_is_called_that_in_messages() -> None:
+    with pytest.raises(BadCall, match="there is no controller of rounds called 'balanc'"):
+        load_config({"stream": "split_digits", "model": "mlp", "strategy": "naive", "rounds": "balanc"})
+    assert component_words("rounds") == "a controller of rounds by name or {name: ..., options}"
+    listed = describe(list[Annotated[object, Component("rounds")]])
+    assert listed == "a list of controllers of rounds, each by name or {name: ..., options}"
+    assert describe(list[Annotated[object, Component("family")]]).startswith(
+        "a list of families, each by name"
+    )
 
 
 # ---- what is no component ---------------------------------------------------------------------------------------

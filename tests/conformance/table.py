@@ -27,6 +27,7 @@ from lifelong_kd.teacher.expert import Expert
 from lifelong_kd.teacher.snapshot import Snapshot
 from lifelong_kd.tracking import registry as trackers
 from lifelong_kd.training import optimizers
+from lifelong_kd.training.families import registry as families
 
 Case = dict[str, Any]
 
@@ -236,10 +237,22 @@ ROUNDS: dict[str, Case] = {
     "single": {},
 }
 
+FAMILY: dict[str, Case] = {
+    "calibration": {"bins": 5},
+    "cost": {},
+    "generalisation": {},
+    "outliers": {"samples": 15},
+    "representation": {"samples": 40, "neighbours": 3},
+    "robustness": {"samples": 8},
+    "stability": {"every": 2, "samples": 8},
+    "teacher": {"samples": 20, "gradient_batches": 1},
+}
+
 OPTIMIZER: dict[str, Case] = {"adam": {}, "adamw": {}, "sgd": {"lr": 0.1, "momentum": 0.9}}
 
 COVERED: dict[str, tuple[Any, set[str]]] = {
     "correction": (corrections, set(CORRECTION)),
+    "family": (families, set(FAMILY)),
     "head": (heads, set(HEAD)),
     "knowledge": (knowledges, set(KNOWLEDGE)),
     "memory": (memories, set(MEMORY)),

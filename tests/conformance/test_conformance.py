@@ -14,6 +14,7 @@ from lifelong_kd.stream.build import build_stream
 from lifelong_kd.testing import (
     check_controller,
     check_correction,
+    check_family,
     check_knowledge,
     check_memory,
     check_model,
@@ -72,6 +73,12 @@ def test_rounds(name: str) -> None:
     check_controller(
         make, tasks=2, terms={"kd": "distill", "replay": "rehearse", "pod": "distill", "l2": "other"}
     )
+
+
+@pytest.mark.parametrize("scenario", ["class", "task", "domain"])
+@pytest.mark.parametrize("name", sorted(table.FAMILY))
+def test_family(name: str, scenario: Any) -> None:
+    check_family(partial(table.families.get(name), **table.FAMILY[name]), scenario=scenario)
 
 
 @pytest.mark.parametrize("name", sorted(table.POOL))

@@ -16,6 +16,7 @@ import yaml
 from safetensors.torch import load_file
 
 import lifelong_kd
+from lifelong_kd.training.families.cost import Cost
 
 ROOT = Path(lifelong_kd.__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent
@@ -117,10 +118,12 @@ def listing(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def without_times(value: Any) -> Any:
-    """Nested data without what a clock has a say in, or who the run is."""
+    """Nested data without what a clock or the machine has a say in, or who the run is."""
     if isinstance(value, dict):
-        left = {"seconds", "task_seconds", "time", "task/seconds", "cost", "run_id"}
-        return {key: without_times(item) for key, item in value.items() if key not in left}
+        left = {"seconds", "task_seconds", "time", "cost", "run_id", *Cost.varies}
+        return {
+            key: without_times(item) for key, item in value.items() if str(key).rpartition("/")[2] not in left
+        }
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 

@@ -6,9 +6,10 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from harness import LWF, Nursery, assert_same_run, listing, written
+from harness import LWF, Nursery, assert_same_run, listing, results, written
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +109,93 @@ def test_a_disk_that_fills_up(
     begun = (run / "config.yaml").exists()
     nursery.finish(*(("resume", run) if begun else ("run", config, "--out", run)))
     assert_same_run(run, whole)
+
+
+# ---- in a round ---------------------------------------------------------------------------------------------------
+
+ROUNDS: dict[str, Any] = {
+    **LWF,
+    "stream": {"name": "split_digits", "experiences": 3},
+    "training": {**LWF["training"], "epochs": 2, "batch_size": 128},
+    "rounds": {"name": "search", "trials": 3},
+}
+
+
+def test_a_disk_that_is_full_in_a_round(nursery: Nursery, tmp_path: Path) -> None:
+    """When a checkpoint is written inside the second round of a task, and when the controller writes its study."""
+    config, whole = written(tmp_path / "config.yaml", ROUNDS), tmp_path / "whole"
+    nursery.finish("run", config, "--out", whole)
+    said = []
+    for after in (16, 20, 24):
+        run = tmp_path / f"run_{after}"
+        ended = nursery.call("run", config, "--out", run, disk=after)
+        assert ended.status == 1 and "Traceback" not in ended.said, ended.said
+        assert "could not be written: [Errno 28] No space left on device" in ended.said
+        assert ended.said.count("error: ") == 1
+        assert _status(run) in ("failed", "running")  # where not even the status can be written any more
+        nursery.finish("resume", run)
+        assert_same_run(run, whole)
+        said.append(ended.said.splitlines()[-1])
+    assert any(
+        "the controller Search failed in task" in line and ".journal could not be" in line for line in said
+    ), said
+    assert any("checkpoints/state_" in line for line in said), said
+
+
+CONTROLLER = """
+from lifelong_kd.rounds import register
+from lifelong_kd.rounds.base import Controller, Proposal, Verdict
+
+
+@register("fickle")
+class Fickle(Controller):
+    \"\"\"Two rounds, the better one stays.\"\"\"
+
+    def first(self, view):
+        return Proposal(why="as configured")
+
+    def judge(self, view):
+        if len(view.rounds) == 1:
+            {fault}
+            return Verdict(True, Proposal(lr=view.lr / 2, why="half the rate"), "the first")
+        better = view.last.figures.average() > view.best.figures.average()
+        return Verdict(better, None, "better" if better else "no better")
+"""
+FAULT = 'if view.task == 1: raise ZeroDivisionError("no luck")'
+
+
+def test_a_controller_of_ones_own_that_raises_until_it_is_mended(nursery: Nursery, tmp_path: Path) -> None:
+    file = tmp_path / "fickle.py"
+    settings = {**ROUNDS, "imports": [str(file)], "rounds": {"name": "fickle"}}
+    config, run, whole = written(tmp_path / "config.yaml", settings), tmp_path / "run", tmp_path / "whole"
+    file.write_text(CONTROLLER.replace("{fault}", FAULT))
+    for words in (("run", config, "--out", run), ("resume", run)):
+        ended = nursery.call(*words)
+        assert ended.status == 1 and "Traceback" not in ended.said, ended.said
+        assert ended.said.endswith(
+            "error: the controller Fickle failed in task 1, round 1: ZeroDivisionError: no luck."
+            " The folder can be resumed, once that is mended.\n"
+        ), ended.said
+        assert ended.said.count("error: ") == 1 and _status(run) == "failed"
+    file.write_text(CONTROLLER.replace("{fault}", "pass"))
+    nursery.finish("resume", run)
+    nursery.finish("run", config, "--out", whole)
+    assert_same_run(run, whole)
+
+
+def test_rounds_that_diverge(nursery: Nursery, tmp_path: Path) -> None:
+    """One is passed over; if all do, the run fails in a sentence."""
+    rates = {"rates": 1, "attempts": 1, "first_learning_rates": [1e20, 0.05]}
+    settings = {**ROUNDS, "rounds": {"name": "plasticity_stability", **rates}}
+    run = tmp_path / "run"
+    said = nursery.finish("run", written(tmp_path / "config.yaml", settings), "--out", run).said
+    assert "task 0 round 0: plasticity: rate 1e+20, 1 of 2; diverged -> rolled back: diverged\n" in said
+    rounds = results(run)["per_task"][0]["rounds"]
+    assert [(done["diverged"], done["kept"]) for done in rounds] == [(True, False), (False, True)]
+    broken = tmp_path / "broken"
+    ended = nursery.call(
+        "run", tmp_path / "config.yaml", "rounds.first_learning_rates=[1e20,1e19]", "--out", broken
+    )
+    assert ended.status == 1 and "Traceback" not in ended.said, ended.said
+    assert "error: no round of task 0 can be kept: the training loss became " in ended.said
+    assert _status(broken) == "failed"

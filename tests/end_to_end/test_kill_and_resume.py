@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import LWF, Nursery, assert_same_run, listing, metrics, written
+from harness import LWF, Nursery, assert_same_run, listing, metrics, results, written
 
 from lifelong_kd.comparison.read import state_of
 
@@ -27,6 +27,16 @@ ICARL = {
     "model": {"name": "mlp", "hidden": [24], "head": "multihead"},
     "strategy": {"name": "icarl", "memory": 60},
 }
+SHORT = {**LWF["training"], "epochs": 2, "batch_size": 128}
+PLASTICITY = {
+    **DERPP,
+    "training": SHORT,
+    "rounds": {"name": "plasticity_stability", "first_learning_rates": [0.05], "rates": 1, "attempts": 2},
+    "evaluation": {"stability": {"every": 4, "samples": 20}},
+}
+BORN_AGAIN = {**ICARL, "training": SHORT, "rounds": {"name": "born_again", "generations": 2, "noise": 0.0}}
+BALANCE = {**LWF, "training": SHORT, "rounds": {"name": "balance", "budget": 3, "noise": 0.0}}
+SEARCH = {**LWF, "training": SHORT, "rounds": {"name": "search", "trials": 3}}
 
 
 def moments(journal: Path, steps: int, writes: int, chance: random.Random) -> list[list[Any]]:
@@ -40,8 +50,24 @@ def moments(journal: Path, steps: int, writes: int, chance: random.Random) -> li
 
 @pytest.mark.parametrize(
     ("settings", "steps", "writes"),
-    [(LWF, 4, 6), (DERPP, 4, 6), (ICARL, 2, 4)],
-    ids=["lwf", "derpp", "icarl-multihead"],
+    [
+        (LWF, 4, 6),
+        (DERPP, 4, 6),
+        (ICARL, 2, 4),
+        (PLASTICITY, 2, 3),
+        (BORN_AGAIN, 2, 3),
+        (BALANCE, 2, 3),
+        (SEARCH, 2, 3),
+    ],
+    ids=[
+        "lwf",
+        "derpp",
+        "icarl-multihead",
+        "derpp-plasticity",
+        "icarl-multihead-born-again",
+        "lwf-balance",
+        "lwf-search",
+    ],
 )
 def test_killed_and_resumed_is_the_same_bit_for_bit(
     nursery: Nursery, tmp_path: Path, settings: dict[str, Any], steps: int, writes: int
@@ -58,6 +84,28 @@ def test_killed_and_resumed_is_the_same_bit_for_bit(
             break
     else:
         nursery.finish("resume", run)
+    assert_same_run(run, whole)
+
+
+def test_killed_inside_a_later_round_of_a_later_task(nursery: Nursery, tmp_path: Path) -> None:
+    """In the second epoch of the third round of the fourth task: two rounds and an epoch are not trained again."""
+    config = written(tmp_path / "config.yaml", BALANCE)
+    run, whole, journal = tmp_path / "killed", tmp_path / "whole", tmp_path / "journal"
+    nursery.finish("run", config, "--out", whole)
+    assert [len(entry["rounds"]) for entry in results(whole)["per_task"]] == [1, 3, 3, 3, 3]
+    judged = {
+        (line["task"], line["values"]["round/index"]): line["iteration"]
+        for line in metrics(whole)
+        if "round/index" in line["values"]
+    }
+    begins, ends = judged[3, 1], judged[3, 2]
+    half, at = (begins + ends) // 2, begins + 3 * (ends - begins) // 4
+    assert nursery.call("run", config, "--out", run, moment=[at, None, ""]).status == -signal.SIGKILL
+    pointer = json.loads((run / "checkpoints" / "latest.json").read_text())
+    assert (pointer["task"], pointer["epoch"]) == (3, 1)
+    nursery.finish("resume", run, journal=str(journal))
+    steps = [number for number, name in map(json.loads, journal.read_text().splitlines()) if name is None]
+    assert steps[0] in (half, half + 1), (begins, half, ends)
     assert_same_run(run, whole)
 
 

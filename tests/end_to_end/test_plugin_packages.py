@@ -29,6 +29,59 @@ def mine(*, over: str = "seen") -> Strategy:
 '''
 
 
+FAMILY_AND_ROUNDS = '''"""A family of scores and a controller of rounds in a single file."""
+
+from lifelong_kd.rounds import register as register_rounds
+from lifelong_kd.rounds.base import Controller, Proposal, Verdict
+from lifelong_kd.training.families import register as register_family
+from lifelong_kd.training.families.base import Family
+
+
+@register_family("sureness")
+class Sureness(Family):
+    """How sure the student is of its answers.
+
+    Args:
+        samples: of each test task.
+    """
+
+    by_default = True
+
+    def __init__(self, *, samples: int = 20) -> None:
+        self.samples = samples
+
+    def after_task(self, look, earlier):
+        said = look.answers("test", look.task, limit=self.samples)
+        return {"samples": len(said), "sure": float(said.logits.softmax(1).amax(1).mean())}
+
+    def summary(self, found):
+        return {"sure": found[-1]["sure"]}
+
+
+@register_rounds("halving")
+class Halving(Controller):
+    """Halves the learning rate for as long as that helps the new task.
+
+    Args:
+        most: rounds a task.
+    """
+
+    def __init__(self, *, most: int = 3) -> None:
+        self.most = most
+
+    def first(self, view):
+        return Proposal(why="as configured")
+
+    def judge(self, view):
+        best = view.best
+        better = best is None or view.last.figures.new() > best.figures.new()
+        lr = view.lr / 2 ** len(view.rounds)
+        more = better and len(view.rounds) < self.most
+        following = Proposal(lr=lr, why="half the rate") if more else None
+        return Verdict(better, following, "better" if better else "no better")
+'''
+
+
 def _install(package: Path, target: Path) -> None:
     """Without the network, and without a trace in the source."""
     pip = [
@@ -60,7 +113,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_package_is_found_by_its_entry_points(nursery: Nursery, tmp_path: Path, installed: Path) -> None:
     path = [str(installed)]
-    for noun, name in (("strategy", "twin_lwf"), ("stream", "stripes")):
+    for noun, name in (("strategy", "twin_lwf"), ("stream", "stripes"), ("family", "margin")):
         said = nursery.finish("list", noun, path=path).said
         (line,) = [line for line in said.splitlines() if name in line]
         assert "[package lifelong-kd-twins]" in line
@@ -73,8 +126,10 @@ def test_a_package_is_found_by_its_entry_points(nursery: Nursery, tmp_path: Path
     stream = {"name": "stripes", "experiences": 3, "each": 24}
     changed = {**LWF, "stream": stream, "strategy": {"name": "twin_lwf", "twice": False}}
     config, run = written(tmp_path / "config.yaml", changed), tmp_path / "run"
-    nursery.finish("run", config, "--out", run, path=path)
+    nursery.finish("run", config, "evaluation.margin.scale=2", "--out", run, path=path)
     results = json.loads((run / "results.json").read_text())
+    margins = [entry["margin"]["margin"] for entry in results["per_task"]]
+    assert results["margin"]["margin"] == pytest.approx(sum(margins) / 3) and min(margins) > 0
     assert results["strategy"] == {"name": "twin_lwf", "temperature": 2.0, "twice": False}
     assert len(results["accuracy_matrix"]) == 3
     ended = nursery.call("run", config, "strategy.twise=true", path=path)
@@ -121,3 +176,41 @@ def test_a_single_file(nursery: Nursery, tmp_path: Path) -> None:
     ended = nursery.call("validate", config, "--import", file)
     assert ended.status == 2 and "Traceback" not in ended.said
     assert "'lwf': one from lifelong_kd, one from" in ended.said and str(file) in ended.said
+
+
+def test_a_family_and_a_controller_of_rounds_in_a_single_file(nursery: Nursery, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(FAMILY_AND_ROUNDS)
+    said = nursery.finish("list", "rounds", "--import", file).said
+    assert "Halves the learning rate for as long as that helps the new task." in said
+    said = nursery.finish("show", "family", "sureness", "--import", file).said
+    assert "\n  evaluation:\n    sureness:\n      samples: 20\n" in said
+    assert "  sureness: true, false or {option: ...}; default true\n" in (
+        nursery.finish("show", "evaluation", "--import", file).said
+    )
+    settings = {**LWF, "stream": {"name": "split_digits", "experiences": 2}}
+    config = written(tmp_path / "config.yaml", settings, training={"epochs": 1, "checkpoint_every": None})
+    words = (
+        "run",
+        config,
+        "rounds=halving",
+        "rounds.most=2",
+        "evaluation.sureness.samples=7",
+        "--import",
+        file,
+    )
+    said = nursery.finish(*words, "--out", tmp_path / "run").said
+    assert "task 1 round 1: half the rate; validation new " in said
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["rounds"] == {"name": "halving", "most": 2}
+    assert "the rounds of 'halving'" in results["chosen_by"]
+    for entry in results["per_task"]:
+        assert entry["sureness"]["samples"] == 7 and 0 < entry["sureness"]["sure"] <= 1
+        assert [done["tried"] for done in entry["rounds"]] == [{}, {"lr": 0.025}]
+        first, second = (done["validation"][str(entry["task"])] for done in entry["rounds"])
+        assert entry["kept_round"] == int(second > first)
+    assert results["sureness"] == {"sure": results["per_task"][-1]["sureness"]["sure"]}
+    ended = nursery.call("run", config, "rounds=halvin", "--import", file, "--out", tmp_path / "other")
+    assert ended.status == 2 and "Did you mean 'halving'?" in ended.said
+    ended = nursery.call("run", config, "evaluation.surness=true", "--import", file)
+    assert ended.status == 2 and "Did you mean 'sureness'?" in ended.said

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from harness import weights
+from harness import Nursery, weights, written
 
 import lifelong_kd.references as references
 from lifelong_kd import build, load_config
@@ -285,3 +287,77 @@ def test_other_scenarios(scenario: str, tmp_path: Path) -> None:
     # Here the reading `task` is the stream's own.
     assert scores["transfer_from_past"] == pytest.approx(learned[1] - scores["fresh"]["accuracy"][1])
     assert scores["intransigence"] is not None
+
+
+# ---- the command line -------------------------------------------------------------------------------------------
+
+SMALL = {**SETTINGS, "stream": {"name": "split_digits", "experiences": 2}}
+
+
+def forget_references(run: Path) -> None:
+    """As if the process had been killed when the run was finished, and its references were not."""
+    results = read(run)
+    del results["references"]
+    (run / "results.json").write_text(json.dumps(results))
+
+
+def test_a_run_makes_them_the_next_one_takes_them_and_resume_makes_up_for_them(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    config, runs = written(tmp_path / "config.yaml", SMALL), tmp_path / "runs"
+    make = "evaluation.references=make"
+    said = nursery.finish("run", config, make, "--out", runs / "lwf").said
+    assert said.count("making the ") == 2
+    scores = read(runs / "lwf")["references"]
+    for name in ("intransigence", "transfer_from_past"):
+        (line,) = [line for line in said.splitlines() if line.strip().startswith(name.replace("_", " "))]
+        assert line.split()[-2:] == [f"{100 * scores[name]:.2f}", "%"]
+
+    said = nursery.finish(
+        "run", config, make, "strategy=naive", "rounds=single", "--out", runs / "naive"
+    ).said
+    assert "making" not in said and "intransigence" in said
+    naive = read(runs / "naive")["references"]
+    assert naive["joint"] == scores["joint"] and naive["fresh"] == scores["fresh"]
+
+    # Without being asked nothing is made, and nothing is left to resume.
+    assert "intransigence" not in nursery.finish("run", config, "--out", runs / "plain").said
+    assert "references" not in read(runs / "plain")
+    ended = nursery.call("resume", runs / "plain")
+    assert ended.status == 2 and "there is nothing to resume" in ended.said
+
+    forget_references(runs / "lwf")
+    shutil.rmtree(runs / "lwf" / scores["joint"]["folder"])
+    said = nursery.finish("resume", runs / "lwf").said
+    assert "making the joint reference" in said and "making the fresh" not in said
+    again = read(runs / "lwf")["references"]
+    assert again["joint"].pop("run_id") != scores["joint"].pop("run_id")
+    assert again == scores
+    ended = nursery.call("resume", runs / "lwf")
+    assert ended.status == 2 and "there is nothing to resume" in ended.said
+
+
+def test_a_run_that_is_resumed_makes_them_at_its_end(nursery: Nursery, tmp_path: Path) -> None:
+    config, run = written(tmp_path / "config.yaml", SMALL), tmp_path / "runs" / "killed"
+    killed = nursery.call("run", config, "evaluation.references=make", "--out", run, moment=[12, None, ""])
+    assert killed.status == -signal.SIGKILL and not (tmp_path / "runs" / "references").exists()
+    assert nursery.finish("resume", run).said.count("making the ") == 2
+    assert has_references(run)
+
+
+def test_the_cells_of_a_sweep_share_them(nursery: Nursery, tmp_path: Path) -> None:
+    config, study = written(tmp_path / "config.yaml", SMALL), tmp_path / "study"
+    words = ("sweep", config, "strategy=lwf,naive", "evaluation.references=make", "--jobs", 2, "--out", study)
+    nursery.finish(*words)
+    cells = [record.folder for record in read_runs([study])[0]]
+    assert len(cells) == 2 and all(has_references(cell) for cell in cells)
+    logs = "".join(path.read_text() for path in (study / "logs").iterdir())
+    assert logs.count("making the joint reference") == logs.count("making the fresh reference") == 1
+    one, other = (read(cell)["references"] for cell in cells)
+    assert one["joint"] == other["joint"] and one["fresh"] == other["fresh"]
+
+    forget_references(cells[0])
+    said = nursery.finish(*words).said
+    assert "2 runs, 1 of them finished already" in said and f"[1/1] {cells[0].name}: finished" in said
+    assert read(cells[0])["references"] in (one, other)
+    assert "2 runs, 2 of them finished already" in nursery.finish(*words).said

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import LWF, ROOT, Nursery, assert_same_run, written
+from harness import LWF, ROOT, Nursery, assert_same_run, metrics, written
 
 LONGER = {**LWF["training"], "epochs": 12}
 
@@ -42,6 +42,24 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     assert ended.status == 130
     assert ended.said.endswith(f"error: stopped by {word}. Go on with: lifelong-kd resume {run}\n")
     assert "Traceback" not in ended.said
+    nursery.finish("resume", run)
+    assert_same_run(run, whole)
+
+
+def test_ctrl_c_in_a_later_round(nursery: Nursery, tmp_path: Path) -> None:
+    rounds = {"name": "balance", "budget": 3, "noise": 0.0}
+    config = written(tmp_path / "config.yaml", {**LWF, "rounds": rounds}, training=LONGER)
+    run, whole, journal = tmp_path / "run", tmp_path / "whole", tmp_path / "j"
+    nursery.finish("run", config, "--out", whole)
+    judged = [line for line in metrics(whole) if "round/index" in line["values"] and line["task"] == 1]
+    at = (judged[0]["iteration"] + judged[1]["iteration"]) // 2
+    pid = nursery.start("run", config, "--out", run, journal=str(journal))
+    while not journal.exists() or f"[{at}, null]" not in journal.read_text():
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGINT)
+    ended = nursery.wait(pid)
+    assert ended.status == 130 and "Traceback" not in ended.said
+    assert ended.said.endswith(f"error: stopped by Ctrl-C. Go on with: lifelong-kd resume {run}\n")
     nursery.finish("resume", run)
     assert_same_run(run, whole)
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.training.ask import Answers, Asker
 from lifelong_kd.training.families.base import Family, Found, Look, Split
+from lifelong_kd.training.families.reserved import RESERVED
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.results import Ledger
 
@@ -51,7 +53,11 @@ class Families:
         self._ledger = ledger
         self._intervals: dict[str, int] = {}
         self.pending: dict[str, dict[str, Any]] = {}
-        for family in self._families.values():
+        for name, family in self._families.items():
+            if name in RESERVED:
+                raise BadCall(
+                    f"a family of scores cannot be called {name!r}, as the results have something else there"
+                )
             family.check(stream)
 
     def _look(self, task: int, name: str, heard: Mapping[tuple[Split, int], Answers] | None = None) -> Look:

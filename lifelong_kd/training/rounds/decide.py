@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
-from lifelong_kd.core.errors import LifelongError, RunFailed
+from lifelong_kd.core.errors import Diverged, LifelongError, RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.rounds.base import Controller, Proposal, Start, Verdict, View
 from lifelong_kd.training.randomness import undisturbed
@@ -36,11 +36,23 @@ class Decider:
         proposal = self._ask(view, lambda: self.controller.first(view))
         return self._checked(proposal, view)
 
-    def judge(self, view: View) -> Verdict:
-        """What becomes of the last round."""
+    def judge(self, view: View, diverged: str | None = None) -> Verdict:
+        """What becomes of the last round.
+
+        Args:
+            view: with that round.
+            diverged: how it diverged, if it did.
+
+        Raises:
+            Diverged: if it did, the task ends with it, and no other round was kept.
+        """
         verdict = self._ask(view, lambda: self.controller.judge(view))
         if not isinstance(verdict, Verdict):
             raise self._nonsense(view, f"judged with {type(verdict).__name__}, not a Verdict")
+        if diverged is not None and verdict.keep:
+            raise self._nonsense(view, f"kept a round that diverged: {diverged}")
+        if diverged is not None and view.kept is None and verdict.next is None:
+            raise Diverged(f"no round of task {view.task} can be kept: {diverged}")
         if view.kept is None and not verdict.keep and verdict.next is None:
             raise self._nonsense(view, "ended the task without having kept a round")
         if verdict.next is not None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import torch
+from torch import Tensor
 
 from lifelong_kd.rounds.base import Figures, Reading
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.training.ask import Answers, Asker
-from lifelong_kd.training.measure import measure
+from lifelong_kd.training.measure import answered
 from lifelong_kd.training.recorder import Outputs
 
 __all__ = ["Sight"]
@@ -34,6 +36,9 @@ class Sight:
             task: the current task.
             looks: of ``train``, ``validation`` and ``memory``.
             last: the last task of which validation data are asked; the current one if ``None``.
+
+        Raises:
+            Diverged: if the student's answers are no longer finite.
         """
         upto = task if last is None else last
         train = None
@@ -48,12 +53,28 @@ class Sight:
         memory = self._memory(upto) if "memory" in looks else {}
         return Figures(task, train, validation, memory)
 
+    def nothing(self, task: int, looks: Collection[str]) -> Figures:
+        """The same of a student that diverged, without asking it: wrong about every sample, the loss infinite."""
+        train = _wrong(self._size("train", task)) if "train" in looks else None
+        validation = {}
+        if "validation" in looks and self._stream.has_validation:
+            validation = {number: _wrong(self._size("valid", number)) for number in range(task + 1)}
+        rows = self._memory_rows(task) if "memory" in looks else {}
+        return Figures(task, train, validation, {number: _wrong(len(mine)) for number, mine in rows.items()})
+
+    def _size(self, split: str, task: int) -> int:
+        return len(self._asker.data(split, task).targets)
+
     def validation(self, task: int) -> Reading:
-        """The student on the current task's validation data."""
+        """The student on the current task's validation data.
+
+        Raises:
+            Diverged: if its answers are no longer finite.
+        """
         return self._reading(self._asker.ask(self._asker.data("valid", task)), task)
 
     def _reading(self, answers: Answers, task: int) -> Reading:
-        said = measure(
+        said = answered(
             Outputs(answers.logits, answers.targets),
             self._stream.tasks[task].classes,
             self._stream.scenario,
@@ -62,28 +83,40 @@ class Sight:
         return Reading(said.accuracy, said.loss, said.predicted == said.targets)
 
     def _memory(self, upto: int) -> dict[int, Reading]:
-        """Exemplars by the task they come from; in a stream of domains, where a memory cannot tell, all as of 0."""
+        """Exemplars by the task they come from."""
         plugin = self._asker.plugin
         memory = plugin.strategy.memory if plugin is not None else None
-        if plugin is None or memory is None or not len(memory):
-            return {}
-        samples = memory.take(torch.arange(len(memory)))
         readings = {}
-        for number in range(upto + 1):
-            task = self._stream.tasks[number]
-            if self._stream.scenario == "domain":
-                mine = torch.full((len(memory),), number == 0)
-            elif self._stream.scenario == "task":
-                mine = samples["label"].cpu() == task.label
-            else:
-                mine = torch.isin(samples["y"].cpu(), torch.tensor(task.classes))
-            rows = mine.nonzero().squeeze(1)
-            if len(rows):
-                fields = {
-                    name: samples[name][rows.to(samples[name].device)] for name in ("raw", "y", "label")
-                }
+        for number, rows in self._memory_rows(upto).items():
+            if plugin is not None and memory is not None:
+                samples = memory.rows(rows)
                 answers = self._asker.ask_raw(
-                    fields["raw"], fields["y"], fields["label"], plugin.strategy.data
+                    samples["raw"], samples["y"], samples["label"], plugin.strategy.data
                 )
                 readings[number] = self._reading(answers, number)
         return readings
+
+    def _memory_rows(self, upto: int) -> dict[int, Tensor]:
+        """Which exemplars come from which task; in a stream of domains, where a memory cannot tell, all from 0."""
+        plugin = self._asker.plugin
+        memory = plugin.strategy.memory if plugin is not None else None
+        if memory is None or not len(memory):
+            return {}
+        count = len(memory)
+        found = {}
+        for number in range(upto + 1):
+            task = self._stream.tasks[number]
+            if self._stream.scenario == "domain":
+                mine = torch.full((count,), number == 0)
+            elif self._stream.scenario == "task":
+                mine = memory.samples["label"][:count].cpu() == task.label
+            else:
+                mine = torch.isin(memory.samples["y"][:count].cpu(), torch.tensor(task.classes))
+            rows = mine.nonzero().squeeze(1)
+            if len(rows):
+                found[number] = rows
+        return found
+
+
+def _wrong(samples: int) -> Reading:
+    return Reading(0.0, math.inf, torch.zeros(samples, dtype=torch.bool))

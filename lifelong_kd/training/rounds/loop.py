@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.errors import BadCall, Diverged
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.rounds.base import Controller, Figures, Knob, Outcome, Proposal, Round, View, refuse_peeking
 from lifelong_kd.rounds.single import Single
@@ -129,8 +129,12 @@ class Rounds:
         self._curve.append(self.sight.validation(self._task).accuracy)
         return self._decider.prune(self._view(), tuple(self._curve))
 
-    def judge(self, *, pruned: bool = False) -> tuple[Round, bool]:
+    def judge(self, *, pruned: bool = False, diverged: str | None = None) -> tuple[Round, bool]:
         """The round has been trained to the end of its last phase: measure it and let the controller decide.
+
+        Args:
+            pruned: whether the controller broke it off.
+            diverged: how it diverged, if it did; nothing of it is measured then.
 
         Returns:
             The round, and whether another one follows; then everything stands as the task found it, or else as the
@@ -140,10 +144,18 @@ class Rounds:
             done = Round(0, self._proposal, Figures(self._task), kept=True, why="the only round")
             self._rounds, self._kept = [done], 0
             return done, False
-        figures = self.sight.figures(self._task, self._looks)
-        done = Round(self.index, self._proposal, figures, tuple(self._curve), pruned)
+        if diverged is None:
+            try:
+                figures = self.sight.figures(self._task, self._looks)
+            except Diverged as error:
+                diverged = str(error)
+        if diverged is not None:
+            self.plugin.leave()
+            figures = self.sight.nothing(self._task, self._looks)
+        lost = diverged is not None
+        done = Round(self.index, self._proposal, figures, tuple(self._curve), pruned or lost, lost)
         self._rounds.append(done)
-        verdict = self._decider.judge(self._view())
+        verdict = self._decider.judge(self._view(), diverged)
         done = replace(done, kept=verdict.keep, why=verdict.why)
         self._rounds[-1] = done
         if verdict.keep:

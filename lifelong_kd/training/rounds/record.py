@@ -46,6 +46,7 @@ def round_to(done: Round) -> dict[str, Any]:
         "figures": figures_to(done.figures),
         "curve": list(done.curve),
         "pruned": done.pruned,
+        "diverged": done.diverged,
         "kept": done.kept,
         "why": done.why,
     }
@@ -59,6 +60,7 @@ def round_from(saved: Mapping[str, Any]) -> Round:
         figures=figures_from(saved["figures"]),
         curve=tuple(saved["curve"]),
         pruned=bool(saved["pruned"]),
+        diverged=bool(saved["diverged"]),
         kept=bool(saved["kept"]),
         why=str(saved["why"]),
     )
@@ -97,6 +99,7 @@ def short(done: Round, seconds: float) -> dict[str, Any]:
         "validation": {str(task): reading.accuracy for task, reading in figures.validation.items()},
         "memory": {str(task): reading.accuracy for task, reading in figures.memory.items()},
         "pruned": done.pruned,
+        "diverged": done.diverged,
         "kept": done.kept,
         "verdict": done.why,
         "seconds": seconds,

@@ -1,1 +1,1 @@
-"""A package that adds a strategy and a stream to lifelong_kd."""
+"""A package that adds a strategy, a stream and a family of scores to lifelong_kd."""
