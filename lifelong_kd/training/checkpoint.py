@@ -29,16 +29,18 @@ __all__ = [
 POINTER = "latest.json"
 
 
-def save(folder: RunFolder, state: Mapping[str, Any], *, task: int, epoch: int) -> Path:
+def save(folder: RunFolder, state: Mapping[str, Any], *, task: int, epoch: int, number: int = 0) -> Path:
     """Write a checkpoint, point to it, and remove the one before.
 
     Args:
         folder: where.
         state: tensors, numbers, strings and containers of them.
         task: the task that is being learned.
-        epoch: finished epochs of that task.
+        epoch: finished epochs of that task, or of a round of it.
+        number: of the round, from 0.
     """
-    path = folder.checkpoints / f"state_{task:03d}_{epoch:05d}.pt"
+    # No name twice: killed before the pointer follows, a run goes on from the file that it pointed to before.
+    path = folder.checkpoints / f"state_{task:03d}_{number:03d}_{epoch:05d}.pt"
     write_atomically(path, lambda file: torch.save(dict(state), file))
     pointer = {"file": path.name, "sha256": sha256(path), "task": task, "epoch": epoch}
     text = json.dumps(pointer, indent=2) + "\n"

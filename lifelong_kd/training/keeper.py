@@ -86,7 +86,8 @@ class Keeper:
         """Write a checkpoint: ``state`` with ``task`` and ``epoch``, and where the metrics stand."""
         position = {"lines": self.check_log()}
         task, epoch = int(state["task"]), int(state["epoch"])
-        checkpoint.save(self.folder, {**state, **position}, task=task, epoch=epoch)
+        number = len(state["rounds"]["rounds"]) if state["inside"] else 0
+        checkpoint.save(self.folder, {**state, **position}, task=task, epoch=epoch, number=number)
 
     def keep_model(self, task: int) -> None:
         """Write the model after ``task``, and tell the trackers of it."""

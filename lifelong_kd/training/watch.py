@@ -18,7 +18,8 @@ class Watch:
 
     ``factor`` is what the learning rate is multiplied by. FACIL trains like this (Masana et al. 2022,
     arXiv:2010.15277): the rate is divided when the loss on the current task's validation data has not fallen for some
-    epochs, training ends when it would become too small, and the best weights are taken.
+    epochs, training ends when it would become too small, and the best weights are taken. Where the rate is lowered, its
+    code goes back to the best weights at once; here training goes on from where it is.
 
     Args:
         options: ``lr_schedule``, ``lr_patience``, ``lr_factor``, ``lr_min`` and ``early_stopping``.

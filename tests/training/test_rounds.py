@@ -25,6 +25,7 @@ from lifelong_kd.strategy.naive import naive
 from lifelong_kd.teacher.expert import Expert
 from lifelong_kd.testing.small import small_experiment
 from lifelong_kd.tracking.jsonl import JsonlTracker, read
+from lifelong_kd.training import checkpoint
 from lifelong_kd.training.experiment import Experiment
 from lifelong_kd.training.interrupt import Interrupted
 from lifelong_kd.training.keeper import Keeper
@@ -489,3 +490,20 @@ def test_memory_is_looked_at_only_where_there_is_one(tmp_path: Path) -> None:
     controller.looks = frozenset({"memory"})
     with pytest.raises(BadCall, match="looks at the memory, and the strategy has none"):
         small_experiment(lwf(), controller=controller)
+
+
+def test_no_two_checkpoints_of_a_run_share_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between a checkpoint and its pointer a run goes on from the one before, which must still be there."""
+    written: list[str] = []
+    write = checkpoint.write_atomically
+
+    def noted(path: Path, *args: Any) -> None:
+        if path.suffix == ".pt":
+            written.append(path.name)
+        write(path, *args)
+
+    monkeypatch.setattr(checkpoint, "write_atomically", noted)
+    small_experiment(lwf(), controller=Plain(Proposal(), Proposal(), Proposal())).run(tmp_path / "run")
+    # Three tasks of three rounds: one inside each round, one before each further round, one after each task.
+    assert len(written) == 3 * (3 + 2 + 1)
+    assert len(set(written)) == len(written)
