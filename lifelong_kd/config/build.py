@@ -17,6 +17,7 @@ from lifelong_kd.core.errors import BadCall, ConfigError, Problem
 if TYPE_CHECKING:
     from lifelong_kd.config.load import Config
     from lifelong_kd.core.seeds import Seeds
+    from lifelong_kd.rounds.base import Controller
     from lifelong_kd.stream.stream import Stream
     from lifelong_kd.tracking.base import Tracker
     from lifelong_kd.training.experiment import Experiment
@@ -99,11 +100,33 @@ def build_parts(
     trackers = _collect(refused, lambda: _trackers(settings["tracking"]))
     controller = _collect(refused, lambda: make("rounds", settings["rounds"], key="rounds"))
     families = _collect(refused, lambda: families_of(settings["evaluation"]))
+    if strategy is not None and controller is not None:
+        _collect(refused, lambda: _check_rounds(strategy, controller, settings))
     if len(refused) == 1:
         raise refused[0]
     if refused:
         raise ConfigError(Problem("", str(error)) for error in refused)
     return strategy, optimizer, augment, trackers, controller, families
+
+
+def _check_rounds(strategy: Any, controller: Controller, settings: Mapping[str, Any]) -> None:
+    """Refuse rounds that can do nothing with the strategy, or would be blind.
+
+    Raises:
+        BadCall: beginning with the key.
+    """
+    from lifelong_kd.strategy.base import Strategy
+
+    if isinstance(strategy, Strategy):
+        try:
+            controller.check({name: strategy.knobs.kind(name) for name in strategy.terms})
+        except BadCall as error:
+            raise BadCall(f"rounds: {error}") from error
+    if settings["stream"]["validation"] == 0 and ("validation" in controller.looks or controller.prunes):
+        raise BadCall(
+            f"rounds: {settings['rounds']['name']} looks at validation data, and stream.validation is 0;"
+            " give it a share such as 0.1"
+        )
 
 
 def _collect(refused: list[BadCall], build_part: Callable[[], Any]) -> Any:

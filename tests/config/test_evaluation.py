@@ -269,3 +269,28 @@ def test_what_is_wrong_with_rounds() -> None:
     assert problem == "rounds: found 3, allowed: a controller of rounds by name or {name: ..., options}."
     with pytest.raises(BadCall, match=r"^rounds: .*budget.*found 0|^rounds: .*budget.*got 0"):
         build_parts(load_config({**BASE, "rounds": {"name": "balance", "budget": 0}}))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"rounds": "balance", "strategy": "lwf", "stream": {"validation": 0.0}},
+            "rounds: balance looks at valid",
+        ),
+        (
+            {"rounds": {"name": "balance", "terms": ["kdd"]}, "strategy": "lwf"},
+            "rounds: the strategy has no term 'kdd'",
+        ),
+        (
+            {"rounds": {"name": "balance", "budget": 0}, "strategy": "lwf"},
+            "rounds: budget must be at least 1",
+        ),
+    ],
+)
+def test_rounds_that_do_not_go_with_the_rest_are_refused_before_any_data_are_read(
+    given: dict[str, Any], message: str
+) -> None:
+    stream = {"name": "split_mnist", "root": "/nowhere", **given.pop("stream", {})}
+    with pytest.raises(BadCall, match=message):
+        build_parts(load_config({"stream": stream, "model": "mlp", **given}))
