@@ -101,8 +101,8 @@ def knn_accuracy(
 def deep_forgetting(probe: Matrix) -> list[float | None]:
     """Deep forgetting of each task j < k-1: what its representation lost, F_deep(j) = P[j][j] - P[k-1][j].
 
-    Paper: Lanzillotta, Meier, Hofmann, "Asymptotic analysis of shallow and deep forgetting in replay with Neural
-    Collapse" (arXiv:2512.07400).
+    Paper: Lanzillotta, Meier, Hofmann, "Heads collapse, features stay: Why Replay needs big buffers" (ICLR 2026,
+    arXiv:2512.07400; its first version has another title).
 
     Args:
         probe: P[i][j], the accuracy on task j's test data of a probe trained on the features after task i of task j's

@@ -52,7 +52,8 @@ class Balance(Controller):
         budget: rounds of a task at most, that of fine-tuning among them.
         measure: whether earlier tasks are measured on the ``validation`` data kept of them or on the
             exemplars in the ``memory``, which the student was trained on. The new task is measured on
-            validation data.
+            validation data. In a domain-incremental stream the exemplars of the new task are among those of the
+            memory, so that it seems to forget less.
         reference: A is the ``best`` accuracy so far, or that of ``fine_tuning``.
         noise: standard errors that a gain has to exceed; 0 takes every gain.
         carry: begin with the factor that was kept last.

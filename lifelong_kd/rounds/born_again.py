@@ -21,6 +21,7 @@ class BornAgain(Controller):
 
         L_g = L + weight * T^2 KL(kept student^T || student^T)
 
+    on the new batch and, where a term of the method reads the memory, with the same weight on what it draws.
     Generation g takes the place of the kept student if the score rises by more than ``noise`` standard errors
     of the paired difference on the same validation samples; otherwise the task ends with what is kept. With
     d_ji = (sample i of task j is right now) - (was right), of -1, 0 or 1, over the n_j samples of each of the
@@ -35,7 +36,7 @@ class BornAgain(Controller):
 
     Furlanello et al., "Born-Again Neural Networks" (arXiv:1805.04770), train a fixed number of generations,
     each from new weights on the labels and the answers of the one before. Mittal et al., "Essentials for
-    Class Incremental Learning" (arXiv:2012.08129, CCIL), do so once, in the first task. The rule that stops
+    Class Incremental Learning" (arXiv:2102.09517, CCIL), do so once, in the first task. The rule that stops
     is ours.
 
     Args:

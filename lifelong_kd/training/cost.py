@@ -13,7 +13,7 @@ from lifelong_kd.training.results import Ledger
 __all__ = ["cost_of"]
 
 
-def cost_of(engine: Any, stream: Stream, ledger: Ledger, memory_bytes: int) -> dict[str, Any]:
+def cost_of(engine: Any, stream: Stream, ledger: Ledger, memory_bytes: int | None) -> dict[str, Any]:
     """Seconds by what they were spent on, samples a second, and the size of the student and its memory.
 
     ``rounds_seconds`` went into rounds that were rolled back and into measuring rounds; ``rounds`` counts all.

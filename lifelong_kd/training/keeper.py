@@ -127,9 +127,15 @@ class Keeper:
             "class_order": list(self.stream.class_order),
             "data": self.stream.digest,
         }
-        memory = self.plugin.strategy.memory if self.plugin is not None else None
-        cost = cost_of(self.engine, self.stream, self.ledger, memory.nbytes if memory is not None else 0)
+        cost = cost_of(self.engine, self.stream, self.ledger, self._memory_bytes())
         return self.ledger.as_results(about, cost, status, summaries)
+
+    def _memory_bytes(self) -> int | None:
+        """Bytes of the memory; ``None`` for Avalanche's own strategies, which do not tell."""
+        if self.plugin is None:
+            return None
+        memory = self.plugin.strategy.memory
+        return memory.nbytes if memory is not None else 0
 
     def _chosen_by(self) -> str:
         """How the hyper-parameters were chosen, in words."""

@@ -86,8 +86,13 @@ def test_a_strategy_of_avalanches_own_is_one_pass(tmp_path: Path) -> None:
         found.append(Cost().before_end(other))
         assert difference(kept, everything(run_of(look))) is None
 
-    run_with(naive(), tmp_path / "run", before=before, epochs=1)
+    experiment = run_with(naive(), tmp_path / "run", before=before, epochs=1)
     assert [one["step_flops"] for one in found] == [forward() + backward()] * 3
+    last = look_at(experiment, 2)
+    assert Cost().after_task(last, [])["memory_bytes"] == 0
+    # It may have a buffer of its own.
+    other = Look(last.task, last.stream, last.engine, None, last.asker, last.seeds)
+    assert Cost().after_task(other, [])["memory_bytes"] is None
     assert found[0]["teacher_parameters"] == 0
 
 

@@ -177,6 +177,21 @@ def test_the_student_before_is_found_among_members_and_no_other_is_taken(tmp_pat
     assert before(2, ema) is None and before(2) is None
 
 
+def test_a_student_that_diverges_has_no_similarity(tmp_path: Path) -> None:
+    """The loop finds that out later and may try again: it must not end here."""
+    experiment, _, _ = run(Representation(samples=5), tmp_path / "run")
+    engine, snapshot = experiment.engine, Snapshot()
+    snapshot.begin(experiment.plugin.adapter.forward, torch.device("cpu"))
+    snapshot.observe(engine.model, Task(index=0, scenario="class", new=(0, 1)))
+    plugin: Any = SimpleNamespace(strategy=SimpleNamespace(teachers={"kd": snapshot}))
+    asker = Asker(engine, experiment.plugin, experiment.benchmark)
+    look = Look(1, experiment.stream, engine, plugin, asker, experiment.seeds)
+    assert Representation(samples=5).before_end(look)["similarity"] == pytest.approx([1.0, 1.0])
+    with torch.no_grad():
+        next(iter(engine.model.parameters())).fill_(torch.inf)
+    assert Representation(samples=5).before_end(look) == {"similarity": [None, None]}
+
+
 def test_without_a_snapshot_there_is_no_similarity(tmp_path: Path) -> None:
     _, found, results = run(Representation(samples=10), tmp_path / "run", naive())
     assert [one["similarity"] for one in found] == [None, None, None]

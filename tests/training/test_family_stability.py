@@ -129,8 +129,13 @@ def test_never_more_evaluations_than_asked_for(steps: int, every: int, most: int
         assert steps // (interval - 1) > most - 2
 
 
-def fake(task: int, pending: Any, valid: Sequence[float] = (), scenario: str = "class") -> Any:
-    """A look at a student that is right on so many of a task's validation samples, of class 2 * task."""
+def fake(
+    task: int, pending: Any, valid: Sequence[float] = (), scenario: str = "class", done: int = 40
+) -> Any:
+    """A look at a student that is right on so many of a task's validation samples, of class 2 * task.
+
+    It has been trained for ``done`` iterations of the task.
+    """
 
     def answers(split: str, which: int, limit: int) -> Any:
         assert split == "valid"
@@ -145,7 +150,8 @@ def fake(task: int, pending: Any, valid: Sequence[float] = (), scenario: str = "
 
     tasks = [SimpleNamespace(classes=(2 * j, 2 * j + 1)) for j in range(3)]
     stream = SimpleNamespace(tasks=tasks, scenario=scenario)
-    engine = SimpleNamespace(steps_of_task=lambda: 40)
+    clock = SimpleNamespace(train_exp_iterations=done)
+    engine = SimpleNamespace(steps_of_task=lambda: 40, clock=clock)
     return SimpleNamespace(task=task, pending=pending, stream=stream, engine=engine, answers=answers)
 
 
@@ -185,7 +191,7 @@ def test_what_is_found_by_hand(scenario: str) -> None:
 def test_the_first_task_has_nothing_to_lose() -> None:
     family = StabilityGap(samples=10)
     pending: dict[str, Any] = {"trace": [family.during(fake(0, {}, (0.5,)), 0)]}
-    pending |= family.before_end(fake(0, pending, (0.5,)))
+    pending |= family.before_end(fake(0, pending, (0.5,), done=10))
     assert pending["at"] == [0, 10] and pending["accuracy"] == []
     found = family.after_task(fake(0, pending, (0.5,)), [])
     assert found["min_accuracy"] is None and found["worst_case_accuracy"] == found["current"] == 0.5
@@ -193,20 +199,27 @@ def test_the_first_task_has_nothing_to_lose() -> None:
 
 
 def test_a_task_that_ends_before_its_time() -> None:
-    """The end is put where the next evaluation was due; the student it is left with takes the last one's place."""
+    """The end is where it was; the student that the task is left with takes the place of one evaluated there."""
     family = StabilityGap(every=10, samples=4)
     trace = [{"step": step, "steps": 40, "accuracy": [0.5]} for step in (0, 10)]
-    found = family.before_end(fake(1, {"trace": trace}, (0.75, 0)))
-    assert found == {"steps": 20, "at": [0, 10, 20], "accuracy": [[0.5, 0.5, 0.75]]}
+    found = family.before_end(fake(1, {"trace": trace}, (0.75, 0), done=16))
+    assert found == {"steps": 16, "at": [0, 10, 16], "accuracy": [[0.5, 0.5, 0.75]]}
     trace = [{"step": step, "steps": 40, "accuracy": [0.5]} for step in (0, 10, 20, 30, 40)]
     found = family.before_end(fake(1, {"trace": trace}, (0.75, 0)))
     assert found["at"] == [0, 10, 20, 30, 40] and found["accuracy"] == [[0.5, 0.5, 0.5, 0.5, 0.75]]
 
 
+def test_a_task_that_is_stopped_early_ends_where_it_was_stopped(tmp_path: Path) -> None:
+    _, found, _ = run(StabilityGap(every=10), tmp_path / "run", epochs=20, early_stopping=1)
+    # Three iterations an epoch.
+    assert all(one["steps"] % 3 == 0 and one["at"][-1] == one["steps"] for one in found)
+    assert min(one["steps"] for one in found) < 60
+
+
 def test_a_task_without_an_iteration() -> None:
     family = StabilityGap(samples=4)
     pending: dict[str, Any] = {"trace": [{"step": 0, "steps": 0, "accuracy": [0.5]}]}
-    pending |= family.before_end(fake(1, pending, (0.5, 0)))
+    pending |= family.before_end(fake(1, pending, (0.5, 0), done=0))
     assert pending["at"] == [0] and pending["accuracy"] == [[0.5]]
     found = family.after_task(fake(1, pending, (0.5, 1.0)), [{"at": [0], "accuracy": []}])
     assert found["min_accuracy"] == 0.5 and found["depth"] == [0.0] and found["recovery"] == [0]

@@ -317,6 +317,28 @@ def test_a_task_loss_that_takes_no_part_has_no_direction(tmp_path: Path) -> None
     assert found[1]["replay"]["ratio"] > 0
 
 
+def test_a_gradient_that_is_not_finite_has_no_direction(tmp_path: Path) -> None:
+    class Root(Rehearse):
+        broken = False
+
+        def value(self, lesson: Any) -> Any:
+            batch = lesson.batch("new")
+            loss = TaskLoss()(lesson.student("new").logits, batch.y, batch.label, lesson.task)
+            # The root has no slope at 0.
+            return (0 * loss).sqrt() if self.broken else loss
+
+    term, found = Root(TaskLoss()), []
+
+    def before(look: Look) -> None:
+        Root.broken = True
+        found.append(conflict(look, look.plugin, 1))  # type: ignore[arg-type]
+        Root.broken = False
+
+    strategy = Strategy(terms={"root": term}, memory=Reservoir(capacity=20))
+    run_with(strategy, tmp_path / "run", before=before, **FEW)
+    assert found == [{"root": {"cosine": None, "angle": None, "ratio": None}}] * 3
+
+
 # ---- nothing is left behind -------------------------------------------------------------------------------------
 
 

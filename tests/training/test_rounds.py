@@ -507,3 +507,13 @@ def test_no_two_checkpoints_of_a_run_share_a_name(tmp_path: Path, monkeypatch: p
     # Three tasks of three rounds: one inside each round, one before each further round, one after each task.
     assert len(written) == 3 * (3 + 2 + 1)
     assert len(set(written)) == len(written)
+
+
+def test_exemplars_count_for_the_task_that_was_noted_with_them(tmp_path: Path) -> None:
+    """In a stream of domains classes tell nothing of the task; a memory that notes the task does."""
+    controller = Plain(Proposal())
+    controller.looks = frozenset({"memory"})
+    strategy = Strategy(memory=memories.get("random")(per_task=6), train_on="new_and_memory")
+    small_experiment(strategy, scenario="domain", controller=controller).run(tmp_path / "run")
+    last = controller.views[-1].last.figures
+    assert {task: reading.samples for task, reading in last.memory.items()} == {0: 6, 1: 6, 2: 6}

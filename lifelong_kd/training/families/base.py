@@ -62,7 +62,7 @@ class Look:
             limit: at most so many samples, always the same ones: those of a draw by the run's seed.
             features: whether the input of the head is wanted too.
             change: what is done to each batch of images (B, C, H, W) in [0, 1] before normalisation; its generator
-                is seeded by split, task and batch, the same each time.
+                is seeded by the number of the batch, the same each time.
         """
         known = self.heard.get((split, task))
         if known is not None and change is None and not features and limit is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,8 @@ def conflict(look: Look, plugin: DistillationPlugin, count: int) -> dict[str, di
     task was trained on, by :func:`~lifelong_kd.training.families.trial.without_trace`: in evaluation mode, with a draw
     from memory as in a step. The ratio is that of the weighted losses, term by task loss; cosine and angle do not
     depend on weights. ``None`` where one of the two gradients is zero, as that of a distillation from what the student
-    still is, or where the task loss has weight 0. A term that is silent at the end of the task does not appear.
+    still is, or not finite, or where the task loss has weight 0. A term that is silent at the end of the task does not
+    appear.
     """
     found: dict[str, list[tuple[float | None, float | None, float | None]]] = {}
     with without_trace(look.engine, plugin), torch.enable_grad():
@@ -38,8 +40,8 @@ def conflict(look: Look, plugin: DistillationPlugin, count: int) -> dict[str, di
             task = _gradient(loss, parameters)
             for name, weight, value in terms(plugin.strategy, lesson):
                 term = _gradient(value, parameters)
-                length = share * norm(task)
-                ratio = weight * norm(term) / length if length else None
+                length, size = share * norm(task), weight * norm(term)
+                ratio = size / length if length and math.isfinite(size / length) else None
                 pair = (cosine(task, term), angle(task, term)) if share else (None, None)
                 found.setdefault(name, []).append((*pair, ratio))
     return {

@@ -21,11 +21,11 @@ from lifelong_kd.evaluation.cost import (
 from lifelong_kd.evaluation.generalisation import mean_of
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.term import Distill
+from lifelong_kd.training.families.accuracy import accuracy_on
 from lifelong_kd.training.families.base import Family, Found, Look
 from lifelong_kd.training.families.trial import batches, lesson_on, losses, networks, without_trace
 from lifelong_kd.training.loader import BatchLoader
 from lifelong_kd.training.randomness import undisturbed
-from lifelong_kd.training.reading import own, predicted
 
 if TYPE_CHECKING:
     # A configuration asks for a family's options without loading Avalanche.
@@ -74,14 +74,15 @@ class Cost(Family):
 
     def after_task(self, look: Look, earlier: Sequence[Found]) -> Found:
         """What is there after the task; seconds of the training so far if ``pending`` has ``training_seconds``."""
-        memory = look.plugin.strategy.memory if look.plugin is not None else None
-        model = look.engine.model
+        model, tasks = look.engine.model, range(look.task + 1)
         return {
             "parameters": parameter_count(model),
             "trainable_parameters": parameter_count(model, trainable=True),
-            "memory_bytes": memory.nbytes if memory is not None else 0,
+            "memory_bytes": _stored(look.plugin),
             "peak_memory_bytes": peak_memory(look.engine.device),
-            "average_accuracy": mean_of([_accuracy(look, task) for task in range(look.task + 1)]),
+            "average_accuracy": mean_of(
+                [accuracy_on(look, task, look.answers("test", task)) for task in tasks]
+            ),
             "training_seconds": look.pending.get("training_seconds"),
         }
 
@@ -108,10 +109,11 @@ class Cost(Family):
         }
 
 
-def _accuracy(look: Look, task: int) -> float | None:
-    said, stream = look.answers("test", task), look.stream
-    right = predicted(own(said.logits, stream.tasks[task].classes, stream.scenario)) == said.targets
-    return float(right.double().mean()) if len(right) else None
+def _stored(plugin: DistillationPlugin | None) -> int | None:
+    """Bytes in the memory; ``None`` for Avalanche's own strategies, whose buffers are not known."""
+    if plugin is None:
+        return None
+    return plugin.strategy.memory.nbytes if plugin.strategy.memory is not None else 0
 
 
 def _is_kept(plugin: DistillationPlugin | None) -> bool:

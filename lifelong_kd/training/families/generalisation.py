@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from lifelong_kd.evaluation.generalisation import gap, mean_of, memory_overfit_gap
 from lifelong_kd.memory.base import Samples
 from lifelong_kd.model.multihead import ABSENT
+from lifelong_kd.training.families.accuracy import accuracy_on
 from lifelong_kd.training.families.asked import exemplars_of
 from lifelong_kd.training.families.base import Family, Found, Look, Split
 from lifelong_kd.training.reading import own, predicted
@@ -28,10 +28,11 @@ class Generalisation(Family):
     ``generalisation_gap`` is train less test accuracy of the task just learned, ``validation_gap`` train less
     validation. ``memory_overfit_gap`` is the accuracy on the exemplars of earlier tasks less that on held-out data
     (validation if there are any, else test) of the same classes, mean over these tasks; ``memory`` has both of every
-    task with exemplars, the new one included. ``unseen_accuracy`` is that on test tasks to come, mean over those that
-    the student can answer, ``None`` without any: all in a domain-incremental stream; in a class-incremental one those
-    without a new class, as the top class is always wrong in the others; in a task-incremental one those whose columns
-    the head has already.
+    task with exemplars, the new one included. A reservoir in a domain-incremental stream does not know whose its
+    exemplars are: there all tasks so far are one. ``unseen_accuracy`` is that on test tasks to come, mean over those
+    that the student can answer, ``None`` without any: all in a domain-incremental stream; in a class-incremental one
+    those without a new class, as the top class is always wrong in the others; in a task-incremental one those whose
+    columns the head has already.
 
     The training data, validation and test data of the evaluation are used; beside them only the exemplars, and the
     validation data of earlier tasks, are asked about. Accuracies are those of the stream's own scenario.
@@ -71,18 +72,8 @@ class Generalisation(Family):
         }
 
 
-def _right(look: Look, logits: Tensor, targets: Tensor, task: int) -> Tensor:
-    """Which answers are right as the stream's scenario has them, (N) bool."""
-    return predicted(own(logits, look.stream.tasks[task].classes, look.stream.scenario)) == targets
-
-
-def _share(right: Tensor) -> float | None:
-    return float(right.double().mean()) if len(right) else None
-
-
 def _accuracy(look: Look, split: Split, task: int) -> float | None:
-    said = look.answers(split, task)
-    return _share(_right(look, said.logits, said.targets, task))
+    return accuracy_on(look, task, look.answers(split, task))
 
 
 def _unseen(look: Look, task: int) -> float | None:
@@ -112,7 +103,7 @@ def _memory(look: Look) -> list[Found]:
             {
                 "tasks": list(tasks),
                 "samples": len(said),
-                "stored_accuracy": _share(_right(look, said.logits, said.targets, tasks[0])),
+                "stored_accuracy": accuracy_on(look, tasks[0], said),
                 "held_out_accuracy": _held_out(look, tasks, samples),
             }
         )
@@ -125,5 +116,7 @@ def _held_out(look: Look, tasks: Sequence[int], samples: Samples) -> float | Non
     for task in tasks:
         said = look.answers(split, task)
         same = torch.isin(said.targets, classes)
-        right.append(_right(look, said.logits, said.targets, task)[same])
-    return _share(torch.cat(right))
+        logits = own(said.logits, look.stream.tasks[task].classes, look.stream.scenario)
+        right.append((predicted(logits) == said.targets)[same])
+    together = torch.cat(right)
+    return float(together.double().mean()) if len(together) else None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.evaluation.generalisation import mean_of
 from lifelong_kd.evaluation.outliers import energy_score, outlier_auroc, softmax_score
 from lifelong_kd.training.families.base import Family, Found, Look
 from lifelong_kd.training.families.picked import picked
@@ -48,7 +49,8 @@ class Outliers(Family):
 
     def summary(self, found: Sequence[Found]) -> dict[str, float | None]:
         return {
-            f"ood_auroc_{score}": _mean([entry[score] for entry in found]) for score in ("softmax", "energy")
+            f"ood_auroc_{score}": mean_of([entry[score] for entry in found])
+            for score in ("softmax", "energy")
         }
 
     def _sides(self, look: Look) -> tuple[list[Tensor], list[Tensor]]:
@@ -76,8 +78,3 @@ def _auroc(score: Callable[[Tensor], Tensor], inliers: list[Tensor], outliers: l
         torch.cat([score(z) for z in side if len(z)] or [torch.zeros(0)]) for side in (inliers, outliers)
     ]
     return outlier_auroc(*sides)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

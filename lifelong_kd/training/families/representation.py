@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.evaluation.generalisation import mean_of
 from lifelong_kd.evaluation.plots_representation import plot_forgetting_by_depth
 from lifelong_kd.evaluation.representation import (
     deep_forgetting,
@@ -80,7 +81,8 @@ class Representation(Family):
             index = look.pick("test", task, self.samples)
             then = look.asker.features_of(before, look.data("test", task), index)
             now = _features(look.answers("test", task, limit=self.samples, features=True))
-            found.append(linear_cka(now, then))
+            # A student that diverges is found out after this.
+            found.append(linear_cka(now, then) if bool(now.isfinite().all()) else None)
         return {"similarity": found}
 
     def after_task(self, look: Look, earlier: Sequence[Found]) -> Found:
@@ -121,14 +123,14 @@ class Representation(Family):
             for value in one["similarity"][: len(one["similarity"]) - 1]
         ]
         return {
-            "probe_accuracy": _mean(last.get("probe", [])),
-            "neighbour_accuracy": _mean(last.get("neighbours", [])),
+            "probe_accuracy": mean_of(last.get("probe", [])),
+            "neighbour_accuracy": mean_of(last.get("neighbours", [])),
             "probe_accuracy_seen": last.get("probe_seen"),
             "neighbour_accuracy_seen": last.get("neighbours_seen"),
-            "deep_forgetting": _mean(last.get("deep_forgetting", [])),
-            "shallow_forgetting": _mean(last.get("shallow_forgetting", [])),
-            "head_forgetting": _mean(last.get("head_forgetting", [])),
-            "feature_similarity": _mean(drift),
+            "deep_forgetting": mean_of(last.get("deep_forgetting", [])),
+            "shallow_forgetting": mean_of(last.get("shallow_forgetting", [])),
+            "head_forgetting": mean_of(last.get("head_forgetting", [])),
+            "feature_similarity": mean_of(drift),
         }
 
     def draw(self, folder: Path, found: Sequence[Found]) -> list[tuple[str, Path]]:
@@ -174,8 +176,3 @@ def _features(answers: Answers) -> Tensor:
     if answers.features is None:
         raise RuntimeError("the features were not asked for")
     return answers.features
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

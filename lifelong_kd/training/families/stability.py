@@ -95,8 +95,8 @@ class StabilityGap(Family):
         """The whole trace: ``steps`` of the task, ``at`` which of them, and ``accuracy`` by earlier task."""
         trace = list(look.pending["trace"])
         last = int(trace[-1]["step"])
-        # A task that was broken off ended before the next evaluation was due.
-        end = min(int(trace[0]["steps"]), last + self.interval(int(trace[0]["steps"])))
+        # Early stopping and a controller may end a task before its time.
+        end = int(look.engine.clock.train_exp_iterations)
         point = {"step": end, "accuracy": self._earlier(look)}
         # The student that the task ends with may be that of an earlier epoch.
         trace = [*trace, point] if end > last else [*trace[:-1], point]
@@ -135,7 +135,8 @@ class StabilityGap(Family):
         """min-ACC and WC-ACC after the last task; means over each task and each earlier one of the dips.
 
         ``stability_gap_recovery`` is the mean number of iterations of those that recovered, whose share is
-        ``stability_gap_recovered``; the windowed scores are means over the earlier tasks of the whole run.
+        ``stability_gap_recovered``. The windowed scores are means over the earlier tasks, each from when it was learned
+        on, so that plasticity is what came back; the paper counts the learning of the task itself as well.
         """
         last: Found = found[-1] if found else {}
         recovery = [value for one in found for value in one["recovery"]]

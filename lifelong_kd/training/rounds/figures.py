@@ -97,7 +97,11 @@ class Sight:
         return readings
 
     def _memory_rows(self, upto: int) -> dict[int, Tensor]:
-        """Which exemplars come from which task; in a stream of domains, where a memory cannot tell, all from 0."""
+        """Which exemplars come from which task.
+
+        By the task that was noted with them, else by label or class. A reservoir in a stream of domains notes none:
+        there all of them, the current task's among them, count as of task 0.
+        """
         plugin = self._asker.plugin
         memory = plugin.strategy.memory if plugin is not None else None
         if memory is None or not len(memory):
@@ -106,7 +110,9 @@ class Sight:
         found = {}
         for number in range(upto + 1):
             task = self._stream.tasks[number]
-            if self._stream.scenario == "domain":
+            if "task" in memory.samples:
+                mine = memory.samples["task"][:count].cpu() == number
+            elif self._stream.scenario == "domain":
                 mine = torch.full((count,), number == 0)
             elif self._stream.scenario == "task":
                 mine = memory.samples["label"][:count].cpu() == task.label
