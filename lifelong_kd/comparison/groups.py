@@ -13,13 +13,14 @@ from lifelong_kd.training.results import SCORES
 
 __all__ = ["Row", "flatten", "group_runs"]
 
-# These say where or how fast a run ran, not what was run.
+# These say where or how fast a run ran and what was asked of it, not what was run: no evaluation moves a weight.
 _OUTSIDE = (
     "seed",
     "name",
     "device",
     "imports",
     "tracking",
+    "evaluation",
     "training.threads",
     "training.workers",
     "training.checkpoint_every",
@@ -85,11 +86,22 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _distinguishing(settings: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings that not all of ``alike`` share; a component's options are compared among those of its name."""
     return {
         key: value
         for key, value in settings.items()
-        if any(key not in other or other[key] != value for other in alike)
+        if any(
+            (key not in other or other[key] != value) and not _of_another(key, settings, other)
+            for other in alike
+        )
     }
+
+
+def _of_another(key: str, settings: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether ``key`` is an option of a component in whose place ``other`` has another one."""
+    parts = key.split(".")
+    names = (".".join([*parts[:depth], "name"]) for depth in range(1, len(parts)))
+    return any(name != key and name in settings and settings[name] != other.get(name) for name in names)
 
 
 def _row(members: Sequence[RunRecord], options: dict[str, Any]) -> Row:

@@ -26,7 +26,7 @@ def _place(row: Row) -> str:
 
 
 def _full(row: Row) -> str:
-    options = ", ".join(f"{key}={_value(value)}" for key, value in row.options.items())
+    options = ", ".join(f"{key.removesuffix('.name')}={_value(value)}" for key, value in row.options.items())
     return f"{row.strategy} ({options})" if options else row.strategy
 
 
@@ -35,8 +35,8 @@ def _value(value: Any) -> str:
 
 
 def _brief(row: Row) -> str:
-    """The strategy and its settings, each by the last word of its key where that is clear."""
-    last = [key.rpartition(".")[2] for key in row.options]
+    """The strategy and its settings, each by the last word of its key where that is clear; a component by its own."""
+    last = [key.removesuffix(".name").rpartition(".")[2] for key in row.options]
     names = [word if last.count(word) == 1 else key for word, key in zip(last, row.options, strict=True)]
     options = ", ".join(
         f"{name}={_value(value)}" for name, value in zip(names, row.options.values(), strict=True)

@@ -229,12 +229,14 @@ class Checker:
             self.report(f"{key}.name", f"is missing; allowed: {known}.")
             return None
         if name not in registry:
+            hint = nearest(str(name), [*shared, *registry.names()])
             self.report(
                 f"{key}.name",
                 f"there is no {one(noun)} called {name!r}; known: {known}"
                 + (f"; given a name here: {', '.join(shared)}" if shared else "")
-                + (f"; or {shorthand_words(noun)}." if shorthand_of(noun) else "."),
-                nearest(str(name), [*shared, *registry.names()]),
+                + (f"; or {shorthand_words(noun)}." if shorthand_of(noun) else ".")
+                + ("" if hint else " One of your own is read with --import FILE."),
+                hint,
             )
             return None
         called = f"{noun} {name!r}"

@@ -49,5 +49,5 @@ def plot_corruptions(
     set_ticks(axes, rows, columns)
     if clean is not None:
         axes.axvline(0.5, color="white", linewidth=3)
-    axes.set(title=title, xlabel="severity (0: clean)" if clean is not None else "severity")
+    axes.set(title=title, xlabel="severity (0: the same samples, clean)" if clean is not None else "severity")
     return save(figure, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +60,15 @@ def plot_rounds(rounds: Sequence[Tried], path: Path | str, *, title: str = "Roun
                 markersize=7 if kept else 5,
                 markerfacecolor=colour if kept else "white",
                 markeredgecolor=colour,
-                label=f"{name}, {'kept' if kept else 'rolled back'}" if mine else None,
+                label=f"{name}, {'kept' if kept else 'not kept in the end'}" if mine else None,
             )
     _mark_tasks(axes, rounds)
-    axes.set(title=title, xlabel="round of the task", ylabel="validation accuracy (%)", ylim=(-4, 109))
+    axes.set(
+        title=title,
+        xlabel="round of the task (tasks above)",
+        ylabel="validation accuracy (%)",
+        ylim=(-4, 109),
+    )
     axes.grid(alpha=0.3, axis="y")
     figure.legend(loc="outside lower center", ncols=4 if count > 26 else 2, fontsize=9)
     return save(figure, path)
@@ -81,7 +87,9 @@ def _mark_tasks(axes: object, rounds: Sequence[Tried]) -> None:
             last = max(other for other, also in enumerate(rounds) if also.task == one.task)
             if place:
                 axes.axvline(place - 0.5, color="grey", linestyle=":", linewidth=1)
-            many = len({also.task for also in rounds}) > 10
+            sizes = Counter(also.task for also in rounds)
+            # "task 4" is wider than a task of one round among many.
+            many = len(sizes) > 10 or (count > 10 and 1 in list(sizes.values())[1:])
             axes.text(
                 (place + last) / 2,
                 103,

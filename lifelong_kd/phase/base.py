@@ -63,7 +63,8 @@ class Stage:
 
     def note(self, name: str, value: float) -> None:
         """Let the log of this task say ``value`` under ``name``."""
-        self.notes[name] = value
+        # A number of NumPy or torch could not be read back from a checkpoint.
+        self.notes[name] = float(value)
 
 
 class Phase(ABC):

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from lifelong_kd.core.errors import BadCall, RunFailed
+from lifelong_kd.core.errors import BadCall, Diverged
 from lifelong_kd.core.types import Batch
 from lifelong_kd.phase.base import Stage
 
@@ -126,23 +126,21 @@ def fit(
         The mean loss of the last epoch, 0 if there was no step.
 
     Raises:
-        RunFailed: if the loss is no longer finite.
+        Diverged: if the loss is no longer finite.
     """
-    modes = {part: part.training for part in module.modules()}
-    asked = {parameter: parameter.requires_grad for parameter in module.parameters()}
     mine = parameters if parameters is not None else (only or module).parameters()
     chosen = [parameter for parameter in mine if parameter.requires_grad]
     if not chosen:
         return 0.0
-    module.train(only is None)
-    if only is not None:
-        only.train()
-        kept = set(chosen)
-        for parameter in asked:
-            parameter.requires_grad_(parameter in kept)
     optimizer = stage.optimizer(chosen, lr)
     mean = 0.0
-    with _own_draws(stage, name):
+    with _put_back(module), _own_draws(stage, name):
+        module.train(only is None)
+        if only is not None:
+            only.train()
+            kept = set(chosen)
+            for parameter in module.parameters():
+                parameter.requires_grad_(parameter in kept)
         for epoch in range(stage.epochs if epochs is None else epochs):
             if epoch in milestones:
                 for group in optimizer.param_groups:
@@ -156,17 +154,27 @@ def fit(
                 total, steps = total + value.detach(), steps + 1
             mean = float(total) / max(steps, 1)
             if not torch.isfinite(total):
-                raise RunFailed(
+                raise Diverged(
                     f"the loss of phase {name!r} in task {stage.task.index} is no longer finite: lower its lr"
                 )
-    # What the phase left in the gradients must not be added to the next step's.
-    module.zero_grad(set_to_none=True)
-    for parameter, flag in asked.items():
-        parameter.requires_grad_(flag)
-    for part, mode in modes.items():
-        part.training = mode
     stage.note(f"{name}/loss", mean)
     return mean
+
+
+@contextmanager
+def _put_back(module: nn.Module) -> Iterator[None]:
+    """Modes and ``requires_grad`` are afterwards what they were, also where a round goes on after an error."""
+    modes = {part: part.training for part in module.modules()}
+    asked = {parameter: parameter.requires_grad for parameter in module.parameters()}
+    try:
+        yield
+    finally:
+        # What the phase left in the gradients must not be added to the next step's.
+        module.zero_grad(set_to_none=True)
+        for parameter, flag in asked.items():
+            parameter.requires_grad_(flag)
+        for part, mode in modes.items():
+            part.training = mode
 
 
 @contextmanager

@@ -42,7 +42,8 @@ class Reading:
     """A student on some samples: ``accuracy`` in [0, 1] and mean cross-entropy ``loss``.
 
     ``loss`` is ``None`` where the student knows none of the classes. ``right`` says of each sample whether the student
-    was right (bool, in the same order each time), so that two rounds can be compared sample by sample.
+    was right (bool, in the same order each time), so that two rounds can be compared sample by sample; of exemplars
+    only as far as both rounds' memories hold the same ones.
     """
 
     accuracy: float

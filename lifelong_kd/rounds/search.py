@@ -145,7 +145,7 @@ class Search(Controller):
                 return _proposal(view, carried, "as the task before kept it")
         values = suggest(tried, space, seed=view.seed + count, startup=self.startup)
         how = "drawn at random" if count < self.startup else "suggested by the rounds so far"
-        return _proposal(view, {**self._start(view), **values}, how)
+        return _proposal(view, {**self._start(view), **values}, f"{how}: {_said(values)}")
 
     def _space(self, view: View) -> dict[str, Range]:
         """What is searched in this task, by name; each range includes the configured value and what was kept."""
@@ -200,6 +200,10 @@ class Search(Controller):
             one.kept,
             one.why,
         )
+
+
+def _said(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('/', ' ')} {value:.4g}" for name, value in values.items())
 
 
 def _score(figures: Figures, score: Score) -> float:

@@ -89,8 +89,10 @@ class Knobs:
                 raise BadCall(f"the temperature of {name!r} is greater than 0 and finite, found {value}")
         for name, configured in self._configured.items():
             self._set(name, configured)
+        # Noted before any is set: two terms may share one knowledge.
         for name, value in temperatures.items():
             self._configured.setdefault(name, self.temperature(name) or value)
+        for name, value in temperatures.items():
             self._set(name, float(value))
 
     def _set(self, name: str, temperature: float) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.memory.reservoir import Reservoir
@@ -157,7 +157,12 @@ def _run(
 ) -> _Measured:
     watched = Overheard(make())
     experiment = build(strategy(), families={NAME: watched})
-    end = _end(experiment, folder, resume=resume)
+    try:
+        end = _end(experiment, folder, resume=resume)
+    except RunFailed as error:
+        if isinstance(error.__cause__, AssertionError):
+            raise error.__cause__ from None
+        raise
     found = experiment.ledger.found[NAME]
     varies = frozenset(watched.family.varies)
     return _Measured(watched.name, varies, end, found, experiment.families.summaries()[NAME], watched.traces)

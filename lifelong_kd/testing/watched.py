@@ -101,6 +101,7 @@ class Watched(Controller):
         unknown = {*proposal.factors, *proposal.temperatures} - set(view.knobs)
         expect(not unknown, f"{said} to turn {', '.join(sorted(unknown))}, which the strategy does not have")
         lr, epochs = proposal.lr, proposal.epochs
+        expect(lr is None or hasattr(lr, "__float__"), f"{said} {lr!r} as learning rate, not a number")
         expect(lr is None or 0 < lr < math.inf, f"{said} the learning rate {lr}")
         expect(epochs is None or (isinstance(epochs, int) and epochs >= 1), f"{said} {epochs} epochs")
         for name, factor in proposal.factors.items():

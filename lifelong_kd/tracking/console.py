@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.tracking.base import Axis, RunInfo, Status, Tracker, Value, number
-from lifelong_kd.tracking.console_text import COLUMNS, LABEL, TaskRow, duration, plain_row, score_lines
+from lifelong_kd.tracking.console_text import (
+    COLUMNS,
+    LABEL,
+    TaskRow,
+    duration,
+    plain_row,
+    score_lines,
+    wrapped,
+)
 from lifelong_kd.tracking.jsonl import read
 
 if TYPE_CHECKING:
@@ -146,8 +154,11 @@ class ConsoleTracker(Tracker):
         self._scores.update(values)
 
     def message(self, text: str) -> None:
-        if self.output is not None:
-            self._print(text)
+        if self.output is None:
+            return
+        if self._view is not None:
+            text = wrapped(text, self.output.width)
+        self._print(text)
 
     def finish(self, status: Status) -> None:
         if self.output is None or self._run is None:

@@ -26,11 +26,14 @@ _WIDE_ONLY = ("train", "valid")
 def task_table(rows: Sequence[TaskRow], *, shown: int | None = None, width: int = WIDTH) -> Table:
     """The tasks as a rich table for ``width`` columns; of more than ``shown`` tasks only the last ones."""
     columns = [i for i, (heading, _, _) in enumerate(COLUMNS) if width >= NARROW or heading not in _WIDE_ONLY]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True, header_style="bold")
+    # Narrow ones stand closer, so that no heading and no time is cut at 80 columns.
+    padding = (0, 1) if width >= WIDTH else (0, 1, 0, 0)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True, header_style="bold", padding=padding)
     table.add_column("task", justify="right", width=4)
     for heading in (COLUMNS[i][0] for i in columns):
         side: JustifyMethod = "left" if heading == "classes" else "right"
-        table.add_column(heading, justify=side, no_wrap=True, overflow="ellipsis", min_width=6)
+        least = max(6, len(heading))
+        table.add_column(heading, justify=side, no_wrap=True, overflow="ellipsis", min_width=least)
     hidden = 0 if shown is None else max(0, len(rows) - shown)
     if hidden:
         table.add_row("...", Text(f"{hidden} earlier", style="dim"))

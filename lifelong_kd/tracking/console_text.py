@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lifelong_kd.tracking.base import Value, number
 
-__all__ = ["COLUMNS", "TaskRow", "duration", "percent", "plain_row", "score_lines", "shorten"]
+__all__ = ["COLUMNS", "TaskRow", "duration", "percent", "plain_row", "score_lines", "shorten", "wrapped"]
 
 WIDTH = 100
 MISSING = "-"
@@ -31,6 +32,13 @@ SCORES: tuple[tuple[str, str], ...] = (
     ("forgetting", "forgetting"),
     ("backward_transfer", "backward transfer"),
     ("forward_transfer", "forward transfer"),
+    # Of the families that are off unless somebody asks for them: what they found should be seen without a file.
+    ("robustness/corruption_accuracy", "accuracy under corruption"),
+    ("robustness/corruption_forgetting", "forgetting under corruption"),
+    ("outliers/ood_auroc_softmax", "AUROC of later classes"),
+    ("representation/deep_forgetting", "forgetting in the features"),
+    ("stability/min_accuracy", "min-ACC"),
+    ("stability/stability_gap_depth", "depth of the stability gap"),
 )
 LABEL = 30
 
@@ -74,6 +82,21 @@ def shorten(text: str, width: int) -> str:
     '0 1 2...'
     """
     return text if len(text) <= width else f"{text[: width - 3].rstrip()}..."
+
+
+def wrapped(text: str, width: int) -> str:
+    """``text`` broken between words where a terminal of ``width`` columns would break it anywhere; no word is broken.
+
+    >>> wrapped("  task 1 round 0: kept", 18)
+    '  task 1 round 0:\\n      kept'
+    """
+    lines = []
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()))
+        fill = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+        fill.initial_indent, fill.subsequent_indent = indent, indent + "    "
+        lines.append(fill.fill(line.strip()))
+    return "\n".join(lines)
 
 
 def percent(share: float) -> str:

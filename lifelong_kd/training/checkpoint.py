@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,7 +61,7 @@ def latest(folder: RunFolder) -> dict[str, Any] | None:
     """The state that was saved last, or ``None`` if there is none.
 
     Raises:
-        RunFailed: if the file is missing or is not what was written.
+        RunFailed: if the file is missing or is not what was written, or holds what is no plain data.
     """
     pointer = folder.checkpoints / POINTER
     if not pointer.is_file():
@@ -72,7 +74,15 @@ def latest(folder: RunFolder) -> dict[str, Any] | None:
         )
     # A run that was killed while it tidied up has left one more.
     _keep_only(path)
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        what = found[1] if found else "an object"
+        raise RunFailed(
+            f"the checkpoint {path} cannot be read: the state of some component holds {what} where only"
+            f" tensors, numbers and texts are read back; remove {folder.checkpoints} to begin again"
+        ) from error
     return state
 
 

@@ -15,6 +15,7 @@ from lifelong_kd.tracking.composite import Trackers
 from lifelong_kd.training.caching import fill_caches
 from lifelong_kd.training.evaluate import Evaluator
 from lifelong_kd.training.families.measuring import Families
+from lifelong_kd.training.families.plain import plain
 from lifelong_kd.training.keeper import Keeper
 from lifelong_kd.training.logged import logged, round_line, round_values
 from lifelong_kd.training.measure import DIVERGED
@@ -158,7 +159,7 @@ class Session:
         self._tick("evaluation")
         entry["seconds"] = self.ledger.task_seconds
         if self.plugin is not None and self.plugin.strategy.stage.notes:
-            entry["phases"] = dict(self.plugin.strategy.stage.notes)
+            entry["phases"] = plain(self.plugin.strategy.stage.notes)
         values = logged(entry, self.ledger, found, self.families.summaries())
         self.trackers.log(values, "task", self._step())
         self.keeper.check_log()
@@ -192,7 +193,11 @@ class Session:
             self.families.pending = dict(self._saved["pending"])
             self._past = [_Round(Spent(**p["spent"]), p["pending"]) for p in self._saved["past"]]
         elif self.rounds is not None:
+            # What came before the first round, such as an expert's training, every round goes on from.
+            self._tick("training")
             self.rounds.begin(self._task)
+            if not self.rounds.single:
+                self._tick("rounds")
             self._begun = self._spent()
         watch = self._saved["watch"] if resumed and self._saved is not None else None
         begun = self._saved["begun"] if resumed and self._saved is not None else None
@@ -205,6 +210,7 @@ class Session:
                 return
             watch = None
             self._save(self._task, 0, inside=True)
+            self._tick("rounds")
 
     def _train_round(self, watch: Mapping[str, Any] | None) -> None:
         if self.plugin is not None:

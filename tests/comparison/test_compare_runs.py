@@ -82,6 +82,27 @@ def test_seeds_are_one_row_and_settings_keep_apart(tmp_path: Path) -> None:
     assert json.loads(json.dumps(as_data(rows)))[2]["scores"]["average_accuracy"]["mean"] == 0.1
 
 
+def test_what_was_evaluated_is_no_setting_and_components_are_compared_by_name(tmp_path: Path) -> None:
+    balance = {"name": "balance", "budget": 3, "noise": 1.0}
+    for name, seed, rounds, evaluation in (
+        ("a0", 0, {"name": "single"}, {"robustness": True}),
+        ("a1", 1, {"name": "single"}, {"robustness": False}),
+        ("b0", 0, balance, {}),
+        ("b1", 0, {**balance, "budget": 5}, {}),
+    ):
+        file = put(tmp_path / name, seed=seed, accuracy=0.5) / "config.yaml"
+        settings = yaml.safe_load(file.read_text())
+        settings |= {"rounds": rounds, "evaluation": evaluation}
+        file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    rows = group_runs(read_runs([tmp_path])[0])
+    assert [(row.seeds, row.options) for row in rows] == [
+        ((0,), {"rounds.name": "balance", "rounds.budget": 3}),
+        ((0,), {"rounds.name": "balance", "rounds.budget": 5}),
+        ((0, 1), {"rounds.name": "single"}),
+    ]
+    assert "lwf (rounds=balance, budget=3)" in as_markdown(rows)
+
+
 def test_unfinished_and_repeated_runs_are_left_out(tmp_path: Path) -> None:
     first = put(tmp_path / "a0", seed=0, accuracy=0.4)
     again = put(tmp_path / "z0", seed=0, accuracy=0.4)

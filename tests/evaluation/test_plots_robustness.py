@@ -41,7 +41,7 @@ def test_cells_and_names(drawn: list[Figure], tmp_path: Path) -> None:
     assert [text.get_text() for text in axes.texts] == ["90", "80", "40", "90", "60", "20"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "5"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["noise", "blur"]
-    assert axes.get_xlabel() == "severity (0: clean)"
+    assert axes.get_xlabel() == "severity (0: the same samples, clean)"
 
 
 def test_without_clean_data(drawn: list[Figure], tmp_path: Path) -> None:

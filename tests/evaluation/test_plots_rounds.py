@@ -38,9 +38,9 @@ def test_each_round_stands_where_it_was_and_is_full_where_it_stayed(
     assert plot_rounds(rounds, tmp_path / "rounds.png").read_bytes()[:4] == b"\x89PNG"
     (figure,) = drawn
     assert points(figure, "new task, kept") == [(0.0, 90.0), (2.0, 75.0)]
-    assert points(figure, "new task, rolled back") == [(1.0, 50.0)]
+    assert points(figure, "new task, not kept in the end") == [(1.0, 50.0)]
     assert points(figure, "earlier tasks, mean, kept") == [(2.0, 50.0)]
-    assert points(figure, "earlier tasks, mean, rolled back") == [(1.0, 75.0)]
+    assert points(figure, "earlier tasks, mean, not kept in the end") == [(1.0, 75.0)]
     # Numbers begin anew with each task.
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["0", "0", "1"]
 
@@ -51,6 +51,14 @@ def test_many_rounds_lose_their_numbers_and_not_their_tasks(drawn: list[Figure],
     axes = drawn[0].axes[0]
     assert not axes.get_xticklabels()
     assert [text.get_text() for text in axes.texts] == [str(task) for task in range(20)]
+
+
+def test_the_names_of_short_tasks_do_not_run_into_each_other(drawn: list[Figure], tmp_path: Path) -> None:
+    long = [Tried(task, 0.5, 0.5, number == 3) for task in range(3) for number in range(4)]
+    plot_rounds(long, tmp_path / "rounds.png")
+    plot_rounds([*long, Tried(3, 0.5, 0.5, True), Tried(4, 0.5, 0.5, True)], tmp_path / "rounds.png")
+    assert [text.get_text() for text in drawn[0].axes[0].texts] == ["task 0", "task 1", "task 2"]
+    assert [text.get_text() for text in drawn[1].axes[0].texts] == ["0", "1", "2", "3", "4"]
 
 
 def test_nothing_to_plot(tmp_path: Path) -> None:

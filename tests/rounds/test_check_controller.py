@@ -78,6 +78,7 @@ NAN, INFINITE = float("nan"), float("inf")
     [
         (Proposal(lr=0.0, why="."), "proposes in task 0 the learning rate 0.0"),
         (Proposal(lr=NAN, why="."), "the learning rate nan"),
+        (Proposal(lr="high", why="."), "'high' as learning rate, not a number"),  # type: ignore[arg-type]
         (Proposal(lr=INFINITE, why="."), "the learning rate inf"),
         (Proposal(epochs=0, why="."), "0 epochs"),
         (Proposal(epochs=1.5, why="."), "1.5 epochs"),  # type: ignore[arg-type]

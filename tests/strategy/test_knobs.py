@@ -114,6 +114,17 @@ def test_temperatures_and_back() -> None:
     assert not torch.equal(Kd(temperature=5.0)(s, t), configured)
 
 
+def test_terms_that_share_a_knowledge_come_back_to_its_temperature() -> None:
+    knowledge = Kd(temperature=2.0)
+    made: dict[str, Term] = {name: Distill(Snapshot(), knowledge) for name in ("new", "again")}
+    knobs = Knobs(made)
+    for temperatures in ({"new": 5.0, "again": 5.0}, {"again": 3.0}, {"new": 4.0}):
+        knobs.turn({}, temperatures)
+        assert {knobs.temperature(name) for name in made} == {next(iter(temperatures.values()))}
+        knobs.turn({})
+        assert {knobs.temperature(name) for name in made} == {2.0}
+
+
 def test_a_term_that_is_added_later_can_be_turned() -> None:
     strategy = lwf()
     strategy.add("more", Distill(Snapshot(), Kd(temperature=2.0), weight=1.0, over="seen"))

@@ -169,6 +169,7 @@ def test_no_line_is_wider_than_the_terminal(width: int, run_info: MakeRun, tmp_p
     assert table
     assert max(len(line) for line in table) == width
     assert any("97.50" in line and "5.2 s" in line for line in table)
+    assert any("average" in line and "forgetting" in line and "time" in line for line in table)
 
 
 def test_many_tasks_do_not_push_the_bar_off_the_screen(run_info: MakeRun, tmp_path: Path) -> None:
@@ -197,6 +198,30 @@ def test_messages_are_shown_as_they_are(run_info: MakeRun, tmp_path: Path) -> No
         tracker.message("round 1 [bold]kept[/bold]")
         tracker.finish("finished")
         assert "round 1 [bold]kept[/bold]" in written(console)
+
+
+def test_a_long_message_is_broken_between_words_beside_the_table(run_info: MakeRun, tmp_path: Path) -> None:
+    tracker = ConsoleTracker(mode="live")
+    tracker.output = screen(width=40)
+    tracker.start(run_info(tmp_path))
+    tracker.message(
+        "  task 1 round 0: as configured; validation new 92.59, old 75.00 -> kept: the only round"
+    )
+    tracker.finish("finished")
+    lines = [line.strip() for line in written(tracker.output).splitlines()]
+    assert any(line.endswith("  task 1 round 0: as configured;") for line in lines)
+    assert "validation new 92.59, old 75.00 ->" in lines
+
+
+def test_families_that_were_asked_for_are_among_the_scores(run_info: MakeRun, tmp_path: Path) -> None:
+    tracker = ConsoleTracker(mode="plain")
+    tracker.output = log()
+    tracker.start(run_info(tmp_path))
+    tracker.summary({**SCORES, "robustness/corruption_accuracy": 0.5, "calibration/nll": 0.25})
+    tracker.finish("finished")
+    lines = [line for line in written(tracker.output).splitlines() if line.startswith("  ")]
+    assert "  accuracy under corruption       50.00 %" in lines
+    assert not any("nll" in line or "min-ACC" in line for line in lines)
 
 
 def test_a_resumed_run_shows_the_tasks_done_before(run_info: MakeRun, tmp_path: Path) -> None:

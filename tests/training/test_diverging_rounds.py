@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lifelong_kd.core.errors import Diverged, RunFailed
+from lifelong_kd.memory import registry as memories
 from lifelong_kd.model.freeze import digest
 from lifelong_kd.phase.balanced import BalancedFineTuning
 from lifelong_kd.rounds.base import Controller, Proposal, Verdict, View
@@ -82,6 +83,33 @@ def test_between_two_rounds_it_leaves_no_trace(tmp_path: Path, make: Callable[[]
     assert run("three", 0.05, WILD, 0.01, keep=(0, 2)) == run("two", 0.05, 0.01, keep=(0, 1))
     # As the last one, after the kept one, and as the first.
     assert run("last", 0.05, WILD) == run("alone", 0.05) == run("first", WILD, 0.05)
+
+
+@pytest.mark.parametrize("train", ["all", "head"])
+def test_a_phase_after_the_training_that_diverges_makes_a_bad_round(tmp_path: Path, train: Any) -> None:
+    class Now(BalancedFineTuning):
+        """Diverges the first time in each task, if it is ``wild``."""
+
+        wild = False
+        last = 0
+
+        def run(self, stage: Any) -> None:
+            self.lr = math.inf if self.wild and stage.task.index > self.last else 0.01
+            self.last = stage.task.index
+            super().run(stage)
+
+    def run(name: str, *rates: float, wild: bool) -> tuple[str, Any]:
+        phase = Now(epochs=2, train=train)
+        phase.wild = wild
+        strategy = Strategy(
+            memory=memories.get("herding")(total=12), train_on="new_and_memory", phases=[phase]
+        )
+        return end(small_experiment(strategy, controller=Rates(*rates)), tmp_path / name)
+
+    assert run("second", 0.05, 0.05, wild=True) == run("only", 0.05, wild=False)
+    entries = without_times(tmp_path / "second")
+    assert [entry["kept_round"] for entry in entries] == [0, 1, 1]
+    assert [done["diverged"] for done in entries[1]["rounds"]] == [True, False]
 
 
 @pytest.mark.parametrize("scenario", ["class", "task", "domain"])

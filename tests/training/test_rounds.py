@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +17,7 @@ from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.memory import registry as memories
 from lifelong_kd.model.freeze import digest
 from lifelong_kd.phase.balanced import BalancedFineTuning
+from lifelong_kd.phase.base import Phase
 from lifelong_kd.phase.expert import ExpertPhase
 from lifelong_kd.rounds.base import Controller, Proposal, Verdict, View
 from lifelong_kd.strategy.base import Strategy
@@ -22,11 +25,13 @@ from lifelong_kd.strategy.derpp import derpp
 from lifelong_kd.strategy.icarl import icarl
 from lifelong_kd.strategy.lwf import lwf
 from lifelong_kd.strategy.naive import naive
+from lifelong_kd.teacher.cache import OutputCache
 from lifelong_kd.teacher.expert import Expert
 from lifelong_kd.testing.small import small_experiment
 from lifelong_kd.tracking.jsonl import JsonlTracker, read
 from lifelong_kd.training import checkpoint
 from lifelong_kd.training.experiment import Experiment
+from lifelong_kd.training.folder import RunFolder
 from lifelong_kd.training.interrupt import Interrupted
 from lifelong_kd.training.keeper import Keeper
 
@@ -306,6 +311,32 @@ def test_what_was_rolled_back_is_counted_apart(tmp_path: Path) -> None:
     assert 0 <= cost["teacher_share"] < 1
 
 
+def test_what_a_phase_before_the_first_round_took_is_not_rolled_back_with_it(tmp_path: Path) -> None:
+    class Slow(Phase):
+        def run(self, stage: Any) -> None:
+            time.sleep(0.3)
+
+    controller = Plain(Proposal(), Proposal(), keep=(0, 1))
+    cost = small_experiment(Strategy(phases=[Slow()]), controller=controller).run(tmp_path / "run")["cost"]
+    assert cost["training_seconds"] >= 3 * 0.3
+
+
+def test_writing_a_checkpoint_between_two_rounds_is_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Keeper.save
+
+    def slow(keeper: Keeper, state: Any) -> None:
+        time.sleep(0.3 if state["inside"] else 0.0)
+        save(keeper, state)
+
+    monkeypatch.setattr(Keeper, "save", slow)
+    controller = Plain(Proposal(), Proposal(), keep=(0, 1))
+    experiment = small_experiment(lwf(), controller=controller, checkpoint_every=None)
+    cost = experiment.run(tmp_path / "run")["cost"]
+    assert cost["rounds_seconds"] >= 3 * 0.3
+
+
 def test_the_axes_of_the_log_only_go_forward(tmp_path: Path) -> None:
     experiment = small_experiment(lwf(), controller=Plain(Proposal(), Proposal()), trackers=[JsonlTracker()])
     experiment.run(tmp_path / "run")
@@ -457,6 +488,9 @@ def test_a_controller_that_raises_ends_the_run_by_name_and_it_can_be_resumed(tmp
         (Proposal(start="lately"), "start from 'lately'"),  # type: ignore[arg-type]
         (Proposal(generation=1.0), "kept round as teacher, and there is none"),
         ("faster", "proposed str, not a Proposal"),
+        (Proposal(epochs=1.5), "proposed Proposal.*'float' object cannot be interpreted as an integer"),  # type: ignore[arg-type]
+        (Proposal(lr="fast"), "proposed Proposal.*could not convert string to float"),  # type: ignore[arg-type]
+        (Proposal(factors=["kd"]), "proposed Proposal.*no attribute 'items'"),  # type: ignore[arg-type]
     ],
 )
 def test_nonsense_is_refused_by_name(tmp_path: Path, proposal: Any, message: str) -> None:
@@ -509,6 +543,15 @@ def test_no_two_checkpoints_of_a_run_share_a_name(tmp_path: Path, monkeypatch: p
     assert len(set(written)) == len(written)
 
 
+def test_a_checkpoint_that_cannot_be_read_says_what_is_in_it(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    checkpoint.save(folder, {"of a component": np.float64(1.0)}, task=0, epoch=1)
+    with pytest.raises(
+        RunFailed, match=r"state_000_000_00001.pt cannot be read.*holds numpy\S*multiarray.scalar"
+    ):
+        checkpoint.latest(folder)
+
+
 def test_exemplars_count_for_the_task_that_was_noted_with_them(tmp_path: Path) -> None:
     """In a stream of domains classes tell nothing of the task; a memory that notes the task does."""
     controller = Plain(Proposal())
@@ -517,3 +560,63 @@ def test_exemplars_count_for_the_task_that_was_noted_with_them(tmp_path: Path) -
     small_experiment(strategy, scenario="domain", controller=controller).run(tmp_path / "run")
     last = controller.views[-1].last.figures
     assert {task: reading.samples for task, reading in last.memory.items()} == {0: 6, 1: 6, 2: 6}
+
+
+@pytest.mark.parametrize("number", [np.float64, np.float32, torch.tensor])
+def test_a_controller_may_reckon_with_numpy_or_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: Callable[[float], Any]
+) -> None:
+    """Neither the checkpoint nor the results could be read or written with such numbers."""
+
+    class Reckons(Plain):
+        def judge(self, view: View) -> Verdict:
+            verdict = super().judge(view)
+            return Verdict(np.bool_(verdict.keep), verdict.next, verdict.why)  # type: ignore[arg-type]
+
+    def experiment() -> Experiment:
+        turned = Proposal(
+            lr=number(0.25),  # type: ignore[arg-type]
+            epochs=np.int64(1),  # type: ignore[arg-type]
+            factors={"kd": number(2.0)},  # type: ignore[dict-item]
+            temperatures={"kd": number(4.0)},  # type: ignore[dict-item]
+            plain=np.bool_(False),  # type: ignore[arg-type]
+        )
+        return small_experiment(lwf(), controller=Reckons(turned, turned, keep=(0, 1)))
+
+    save = Keeper.save
+
+    def stop(keeper: Keeper, state: Any) -> None:
+        save(keeper, state)
+        if state["inside"] and state["task"] == 1 and len(state["rounds"]["rounds"]) == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "save", stop)
+        with pytest.raises(Interrupted):
+            experiment().run(tmp_path / "run")
+    results = experiment().run(tmp_path / "run", resume=True)
+    tried = {"lr": 0.25, "epochs": 1, "factors": {"kd": 2.0}, "temperatures": {"kd": 4.0}}
+    assert [done["tried"] for done in results["per_task"][1]["rounds"]] == [tried, tried]
+
+
+@pytest.mark.parametrize("controller", [None, Plain(Proposal(), Proposal())])
+def test_the_teachers_answers_of_a_task_that_is_over_are_not_kept(
+    tmp_path: Path, controller: Controller | None
+) -> None:
+    experiment = small_experiment(lwf(), controller=controller)
+    sessions: list[Any] = []
+    make = experiment._session
+
+    def made(place: Any) -> Any:
+        sessions.append(make(place))
+        return sessions[-1]
+
+    experiment._session = made  # type: ignore[method-assign]
+    before = _caches()
+    experiment.run(tmp_path / "run")
+    assert sessions and _caches() == before
+
+
+def _caches() -> int:
+    gc.collect()
+    return sum(isinstance(thing, OutputCache) for thing in gc.get_objects())

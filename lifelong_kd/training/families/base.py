@@ -22,7 +22,10 @@ __all__ = ["Family", "Found", "Look", "Split"]
 Split = Literal["train", "valid", "test"]
 
 Found = dict[str, Any]
-"""What a family found: names to numbers, lists of numbers, or mappings of these; plain data, as JSON has it."""
+"""What a family found: names to numbers, lists of numbers, or mappings of these; plain data, as JSON has it.
+
+Numbers of NumPy and torch are kept as Python's, and one that is not finite as ``None``.
+"""
 
 
 @dataclass(frozen=True)

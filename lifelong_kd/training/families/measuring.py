@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.errors import BadCall, LifelongError, RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.training.ask import Answers, Asker
 from lifelong_kd.training.families.base import Family, Found, Look, Split
+from lifelong_kd.training.families.plain import plain
 from lifelong_kd.training.families.reserved import RESERVED
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.results import Ledger
@@ -20,6 +22,9 @@ __all__ = ["Families"]
 
 class Families:
     """Asks each family at its times.
+
+    What a family raises becomes a :class:`RunFailed` that names it, and what it finds becomes plain data; one that
+    finds what cannot be kept is told of before it is in any file.
 
     ``pending`` is what was found in the task that is going on, by family; it is part of a checkpoint.
 
@@ -73,6 +78,17 @@ class Families:
             pending={**seconds, **self.pending.get(name, {})},
         )
 
+    def _asked(self, name: str, question: Callable[[], Any]) -> Any:
+        try:
+            return plain(question())
+        except LifelongError:
+            raise
+        except Exception as error:
+            raise RunFailed(
+                f"the family of scores {name!r} failed: {type(error).__name__}: {error}. The folder can be resumed,"
+                " once that is mended."
+            ) from error
+
     def begin(self, task: int, steps: int, *, resumed: bool) -> None:
         """The training of a task, or of a round of it, is about to begin, or to go on."""
         intervals = {name: family.interval(steps) for name, family in self._families.items()}
@@ -93,14 +109,14 @@ class Families:
                 self._trace(task, name, step)
 
     def _trace(self, task: int, name: str, step: int) -> None:
-        found = self._families[name].during(self._look(task, name), step)
+        found = self._asked(name, partial(self._families[name].during, self._look(task, name), step))
         if found:
             self.pending.setdefault(name, {}).setdefault("trace", []).append(found)
 
     def before_end(self, task: int) -> None:
         """The training is over, before memory, corrections and teachers look at the student."""
         for name, family in self._families.items():
-            found = family.before_end(self._look(task, name))
+            found = self._asked(name, partial(family.before_end, self._look(task, name)))
             if found:
                 self.pending.setdefault(name, {}).update(found)
 
@@ -109,7 +125,13 @@ class Families:
         entry: dict[str, Found] = {}
         for name, family in self._families.items():
             earlier = self._ledger.found.setdefault(name, [])
-            found = family.after_task(self._look(task, name, heard), list(earlier))
+            look = self._look(task, name, heard)
+            found = self._asked(name, partial(family.after_task, look, list(earlier)))
+            if not isinstance(found, Mapping):
+                raise RunFailed(
+                    f"the family of scores {name!r} failed: its after_task returned {type(found).__name__}, not a dict."
+                    " The folder can be resumed, once that is mended."
+                )
             kept = {key: value for key, value in self.pending.get(name, {}).items() if key != "trace"}
             entry[name] = {**kept, **found}
             earlier.append(entry[name])
@@ -120,7 +142,9 @@ class Families:
         """Each family's scores so far."""
         found = self._ledger.found
         return {
-            name: family.summary(found[name]) for name, family in self._families.items() if found.get(name)
+            name: self._asked(name, partial(family.summary, found[name]))
+            for name, family in self._families.items()
+            if found.get(name)
         }
 
     def draw(self, folder: Path) -> list[tuple[str, Path]]:

@@ -73,7 +73,8 @@ class StabilityGap(Family):
         """
         if not stream.has_validation:
             raise BadCall(
-                "the stability gap is measured on validation data, which this stream has not: set stream.validation"
+                "evaluation.stability is measured on validation data, and this stream has none: set stream.validation"
+                " to a share such as 0.1, or leave this family out"
             )
         sizes = [len(experience.dataset) for experience in stream.benchmark.valid_stream]
         if 0 in sizes:

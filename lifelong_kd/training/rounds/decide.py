@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from lifelong_kd.core.errors import Diverged, LifelongError, RunFailed
 from lifelong_kd.core.seeds import Seeds
@@ -56,8 +57,10 @@ class Decider:
         if view.kept is None and not verdict.keep and verdict.next is None:
             raise self._nonsense(view, "ended the task without having kept a round")
         if verdict.next is not None:
-            self._checked(verdict.next, view, kept=verdict.keep or view.kept is not None)
-        return verdict
+            kept = bool(verdict.keep) or view.kept is not None
+            following = self._checked(verdict.next, view, kept=kept)
+            return Verdict(bool(verdict.keep), following, str(verdict.why or ""))
+        return Verdict(bool(verdict.keep), None, str(verdict.why or ""))
 
     def prune(self, view: View, curve: tuple[float, ...]) -> bool:
         """Whether the round that is going on is broken off."""
@@ -81,37 +84,55 @@ class Decider:
     def _checked(self, proposal: Any, view: View, *, kept: bool = False) -> Proposal:
         if not isinstance(proposal, Proposal):
             raise self._nonsense(view, f"proposed {type(proposal).__name__}, not a Proposal")
+        try:
+            checked = _plain(proposal)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise self._nonsense(view, f"proposed {proposal}: {error}") from error
         for wrong, what in (
-            (proposal.start not in get_args(Start), f"proposed to start from {proposal.start!r}"),
-            (proposal.lr is not None and not 0 < proposal.lr < math.inf, f"proposed lr {proposal.lr}"),
-            (proposal.epochs is not None and proposal.epochs < 1, f"proposed {proposal.epochs} epochs"),
-            (not 0 <= proposal.generation < math.inf, f"proposed generation {proposal.generation}"),
+            (checked.start not in get_args(Start), f"proposed to start from {checked.start!r}"),
+            (checked.lr is not None and not 0 < checked.lr < math.inf, f"proposed lr {checked.lr}"),
+            (checked.epochs is not None and checked.epochs < 1, f"proposed {checked.epochs} epochs"),
+            (not 0 <= checked.generation < math.inf, f"proposed generation {checked.generation}"),
             (
-                bool(unknown := {*proposal.factors, *proposal.temperatures} - set(view.knobs)),
+                bool(unknown := {*checked.factors, *checked.temperatures} - set(view.knobs)),
                 f"proposed to turn {', '.join(sorted(unknown))}, which the strategy does not have",
             ),
             (
-                any(not 0 <= factor < math.inf for factor in proposal.factors.values()),
-                f"proposed the factors {dict(proposal.factors)}",
+                any(not 0 <= factor < math.inf for factor in checked.factors.values()),
+                f"proposed the factors {dict(checked.factors)}",
             ),
             (
                 any(
                     not 0 < value < math.inf or view.knobs[name].temperature is None
-                    for name, value in proposal.temperatures.items()
+                    for name, value in checked.temperatures.items()
                     if name in view.knobs
                 ),
-                f"proposed the temperatures {dict(proposal.temperatures)}",
+                f"proposed the temperatures {dict(checked.temperatures)}",
             ),
-            (proposal.start == "kept" and not kept, "proposed to start from a kept round, and there is none"),
-            (proposal.generation > 0 and not kept, "proposed a kept round as teacher, and there is none"),
+            (checked.start == "kept" and not kept, "proposed to start from a kept round, and there is none"),
+            (checked.generation > 0 and not kept, "proposed a kept round as teacher, and there is none"),
             (
-                proposal.generation > 0 and not self.controller.generations,
+                checked.generation > 0 and not self.controller.generations,
                 "proposed a kept round as teacher, and its class does not say `generations = True`",
             ),
         ):
             if wrong:
                 raise self._nonsense(view, what)
-        return proposal
+        return checked
+
+
+def _plain(proposal: Proposal) -> Proposal:
+    """The same in Python's own numbers: neither a checkpoint nor ``results.json`` takes those of NumPy or torch."""
+    return Proposal(
+        start=cast(Start, str(proposal.start)),
+        lr=None if proposal.lr is None else float(proposal.lr),
+        epochs=None if proposal.epochs is None else operator.index(proposal.epochs),
+        factors={str(name): float(factor) for name, factor in proposal.factors.items()},
+        temperatures={str(name): float(value) for name, value in proposal.temperatures.items()},
+        plain=bool(proposal.plain),
+        generation=float(proposal.generation),
+        why=str(proposal.why or ""),
+    )
 
 
 RESUME = "The folder can be resumed, once that is mended."

@@ -29,28 +29,26 @@ class Sight:
         self._asker = asker
         self._stream = stream
 
-    def figures(self, task: int, looks: Collection[str], *, last: int | None = None) -> Figures:
+    def figures(self, task: int, looks: Collection[str]) -> Figures:
         """The student on the sources that are looked at.
 
         Args:
             task: the current task.
             looks: of ``train``, ``validation`` and ``memory``.
-            last: the last task of which validation data are asked; the current one if ``None``.
 
         Raises:
             Diverged: if the student's answers are no longer finite.
         """
-        upto = task if last is None else last
         train = None
-        if "train" in looks and upto == task:
+        if "train" in looks:
             train = self._reading(self._asker.ask(self._asker.data("train", task)), task)
         validation = {}
         if "validation" in looks and self._stream.has_validation:
             validation = {
                 number: self._reading(self._asker.ask(self._asker.data("valid", number)), number)
-                for number in range(upto + 1)
+                for number in range(task + 1)
             }
-        memory = self._memory(upto) if "memory" in looks else {}
+        memory = self._memory(task) if "memory" in looks else {}
         return Figures(task, train, validation, memory)
 
     def nothing(self, task: int, looks: Collection[str]) -> Figures:

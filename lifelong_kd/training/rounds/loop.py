@@ -142,7 +142,7 @@ class Rounds:
         """
         if self.single:
             done = Round(0, self._proposal, Figures(self._task), kept=True, why="the only round")
-            self._rounds, self._kept = [done], 0
+            self._rounds, self._kept, self._caches = [done], 0, {}
             return done, False
         if diverged is None:
             try:
@@ -161,7 +161,9 @@ class Rounds:
         if verdict.keep:
             self._kept = done.index
             self._notes = dict(self.plugin.strategy.stage.notes)
-            self._best = self._capture()
+            self._best = None
+            if verdict.next is not None:
+                self._best = self._capture()
         self._curve = []
         if verdict.next is None:
             self._finish()
@@ -190,7 +192,7 @@ class Rounds:
             self._put_back(self._best)
             self.plugin.strategy.stage.notes = dict(self._notes)
         self.outcomes.append(Outcome(self._task, kept.proposal, kept.figures, len(self._rounds)))
-        self._base, self._best = {}, None
+        self._base, self._best, self._caches = {}, None, {}
         self.plugin.strategy.knobs.turn({})
         self.engine.start_at(None)
         self.engine.round_epochs = None
