@@ -100,6 +100,14 @@ def build_parts(
     trackers = _collect(refused, lambda: _trackers(settings["tracking"]))
     controller = _collect(refused, lambda: make("rounds", settings["rounds"], key="rounds"))
     families = _collect(refused, lambda: families_of(settings["evaluation"]))
+    for name, family in (families or {}).items():
+        if family.needs_validation and settings["stream"]["validation"] == 0:
+            refused.append(
+                BadCall(
+                    f"evaluation.{name} is measured on validation data, and stream.validation is 0:"
+                    " give it a share such as 0.1, or switch it off"
+                )
+            )
     if strategy is not None and controller is not None:
         _collect(refused, lambda: _check_rounds(strategy, controller, settings))
     if len(refused) == 1:

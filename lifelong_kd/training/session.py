@@ -34,10 +34,15 @@ __all__ = ["Session"]
 
 @dataclass
 class _Round:
-    """What the session notes of a round: what it took, and what the families found in it."""
+    """What the session notes of a round: what it took, what the families found in it, how many epochs it had.
+
+    ``best_epoch`` is the one whose weights were taken, ``None`` where no watch chose one.
+    """
 
     spent: Spent
     pending: dict[str, Any]
+    epochs: int
+    best_epoch: int | None
 
 
 class Session:
@@ -90,6 +95,7 @@ class Session:
         self._task = 0
         self._epoch = 0
         self._epochs = 0
+        self._lasted = 0
         self._steps = 0
         self._total = 1
         self._mark = 0.0
@@ -191,7 +197,7 @@ class Session:
             self.state.restore(self._saved)
             self.rounds.resume(self._task, self._saved["rounds"])
             self.families.pending = dict(self._saved["pending"])
-            self._past = [_Round(Spent(**p["spent"]), p["pending"]) for p in self._saved["past"]]
+            self._past = [_Round(**{**p, "spent": Spent(**p["spent"])}) for p in self._saved["past"]]
         elif self.rounds is not None:
             # What came before the first round, such as an expert's training, every round goes on from.
             self._tick("training")
@@ -241,7 +247,7 @@ class Session:
             self.engine.first_epoch = 0
             self._tick("training")
         self.ledger.epochs += self._epoch
-        self._epoch = 0
+        self._lasted, self._epoch = self._epoch, 0
 
     def _train_and_end(self) -> None:
         self.engine.run_epochs()
@@ -261,7 +267,8 @@ class Session:
         if rounds is None:
             return False
         spent = self._spent() - self._begun
-        self._past.append(_Round(spent, self.families.pending))
+        best = self._watch.best_epoch if self._watch is not None and self._diverged is None else None
+        self._past.append(_Round(spent, self.families.pending, self._lasted, best))
         done, more = rounds.judge(pruned=self._pruned, diverged=self._diverged)
         self.ledger.rounds += 1
         if not rounds.single:
@@ -295,7 +302,10 @@ class Session:
             return {}
         pairs = zip(self.rounds.done, self._past, strict=True)
         return {
-            "rounds": [short(done, past.spent.training) for done, past in pairs],
+            "rounds": [
+                {**short(done, past.spent.training), "epochs": past.epochs, "best_epoch": past.best_epoch}
+                for done, past in pairs
+            ],
             "kept_round": self.rounds.kept,
         }
 
@@ -382,9 +392,7 @@ class Session:
                 "rounds": self.rounds.state_dict(),
                 "watch": self._watch.state_dict() if inside and epoch and self._watch is not None else None,
                 "pending": self.families.pending if inside and epoch else {},
-                "past": [{"spent": asdict(p.spent), "pending": p.pending} for p in self._past]
-                if inside
-                else [],
+                "past": [{**vars(p), "spent": asdict(p.spent)} for p in self._past] if inside else [],
                 "begun": asdict(self._begun) if inside else None,
             }
         )

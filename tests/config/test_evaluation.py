@@ -294,3 +294,10 @@ def test_rounds_that_do_not_go_with_the_rest_are_refused_before_any_data_are_rea
     stream = {"name": "split_mnist", "root": "/nowhere", **given.pop("stream", {})}
     with pytest.raises(BadCall, match=message):
         build_parts(load_config({"stream": stream, "model": "mlp", **given}))
+
+
+def test_a_family_that_needs_validation_data_is_refused_before_any_data_are_read() -> None:
+    stream = {"name": "split_mnist", "root": "/nowhere", "validation": 0.0}
+    config = load_config({**BASE, "stream": stream, "evaluation": {"stability": True}})
+    with pytest.raises(BadCall, match=r"evaluation\.stability is measured"):
+        build_parts(config)

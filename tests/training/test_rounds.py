@@ -34,6 +34,7 @@ from lifelong_kd.training.experiment import Experiment
 from lifelong_kd.training.folder import RunFolder
 from lifelong_kd.training.interrupt import Interrupted
 from lifelong_kd.training.keeper import Keeper
+from lifelong_kd.training.rounds import decide
 
 
 class Script(Controller):
@@ -620,3 +621,28 @@ def test_the_teachers_answers_of_a_task_that_is_over_are_not_kept(
 def _caches() -> int:
     gc.collect()
     return sum(isinstance(thing, OutputCache) for thing in gc.get_objects())
+
+
+def test_a_rule_without_an_end_is_ended_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(Plain):
+        def judge(self, view: View) -> Verdict:
+            return Verdict(view.kept is None, Proposal(epochs=1), "once more")
+
+    monkeypatch.setattr(decide, "MOST", 4)
+    with pytest.raises(
+        RunFailed, match=r"controller Endless failed in task 0, round 4: it proposed another round after 4"
+    ):
+        small_experiment(lwf(), controller=Endless(Proposal(epochs=1))).run(tmp_path / "run")
+
+
+def test_the_record_says_how_long_a_round_was_and_which_epoch_was_best(tmp_path: Path) -> None:
+    controller = Plain(Proposal(epochs=3), Proposal(epochs=1))
+    results = small_experiment(lwf(), controller=controller).run(tmp_path / "a")
+    assert [(done["epochs"], done["best_epoch"]) for done in results["per_task"][1]["rounds"]] == [
+        (3, None),
+        (1, None),
+    ]
+    watched = small_experiment(lwf(), epochs=12, early_stopping=2).run(tmp_path / "b")
+    (done,) = watched["per_task"][0]["rounds"]
+    assert 1 <= done["best_epoch"] <= done["epochs"] <= 12
+    assert done["epochs"] == min(done["best_epoch"] + 2, 12)

@@ -92,6 +92,8 @@ class Family:
     """
 
     by_default: ClassVar[bool] = False
+    needs_validation: ClassVar[bool] = False
+    """Whether nothing can be found of a stream without validation data."""
 
     varies: ClassVar[frozenset[str]] = frozenset()
     """Names, at any depth of what it finds and of its scores, that a clock or the machine decides."""

@@ -92,7 +92,7 @@ class Families:
     def begin(self, task: int, steps: int, *, resumed: bool) -> None:
         """The training of a task, or of a round of it, is about to begin, or to go on."""
         intervals = {name: family.interval(steps) for name, family in self._families.items()}
-        self._intervals = {name: every for name, every in intervals.items() if every is not None}
+        self._intervals = {name: max(int(every), 1) for name, every in intervals.items() if every is not None}
         if not resumed:
             self.pending = {}
             for name in self._intervals:

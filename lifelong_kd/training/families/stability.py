@@ -46,6 +46,8 @@ class StabilityGap(Family):
         BadCall: for a value out of its range.
     """
 
+    needs_validation = True
+
     def __init__(
         self, *, every: int = 10, samples: int = 100, most: int = 50, share: float = 0.95, window: int = 10
     ) -> None:

@@ -16,6 +16,9 @@ __all__ = ["Decider"]
 
 Answer = TypeVar("Answer")
 
+MOST = 500
+"""Rounds of a task; a rule that wants more has no end."""
+
 
 class Decider:
     """Asks a controller and checks its answers; its random draws leave the run's alone.
@@ -56,6 +59,8 @@ class Decider:
             raise Diverged(f"no round of task {view.task} can be kept: {diverged}")
         if view.kept is None and not verdict.keep and verdict.next is None:
             raise self._nonsense(view, "ended the task without having kept a round")
+        if verdict.next is not None and len(view.rounds) >= MOST:
+            raise self._nonsense(view, f"proposed another round after {MOST}, the most that a task may have")
         if verdict.next is not None:
             kept = bool(verdict.keep) or view.kept is not None
             following = self._checked(verdict.next, view, kept=kept)
@@ -71,15 +76,17 @@ class Decider:
             with undisturbed():
                 return question()
         except LifelongError as error:
-            raise RunFailed(f"{self._where(view)}: {error} {RESUME}") from error
+            raise RunFailed(f"{self._where(view)}: {_sentence(error)} {RESUME}") from error
         except Exception as error:
-            raise RunFailed(f"{self._where(view)}: {type(error).__name__}: {error}. {RESUME}") from error
+            raise RunFailed(
+                f"{self._where(view)}: {type(error).__name__}: {_sentence(error)} {RESUME}"
+            ) from error
 
     def _where(self, view: View) -> str:
         return f"the controller {type(self.controller).__name__} failed in task {view.task}, round {len(view.rounds)}"
 
     def _nonsense(self, view: View, what: str) -> RunFailed:
-        return RunFailed(f"{self._where(view)}: it {what}. {RESUME}")
+        return RunFailed(f"{self._where(view)}: it {_sentence(what)} {RESUME}")
 
     def _checked(self, proposal: Any, view: View, *, kept: bool = False) -> Proposal:
         if not isinstance(proposal, Proposal):
@@ -119,6 +126,11 @@ class Decider:
             if wrong:
                 raise self._nonsense(view, what)
         return checked
+
+
+def _sentence(text: object) -> str:
+    """With one full stop at its end."""
+    return f"{str(text).rstrip('. ')}."
 
 
 def _plain(proposal: Proposal) -> Proposal:
