@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dark_experience
+import lwf_weights
 import three_scenarios
 from cells import Table
 from reproduce import OUT, write_table
@@ -45,7 +46,7 @@ def main() -> None:
     missing = [str(folder) for folder in words.folders if not folder.is_dir()]
     if missing:
         raise SystemExit(f"no such folder: {', '.join(missing)}")
-    for table in (three_scenarios.TABLE, dark_experience.TABLE):
+    for table in (three_scenarios.TABLE, dark_experience.TABLE, lwf_weights.TABLE):
         print(merge(table, words.folders, words.out))
 
 
