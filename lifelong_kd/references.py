@@ -30,7 +30,14 @@ from lifelong_kd.evaluation.transfer import (
 from lifelong_kd.training.folder import RunFolder
 from lifelong_kd.training.interrupt import Interrupted
 
-__all__ = ["KINDS", "add_references", "has_references", "lacks_references", "reference_config", "reference_folder"]
+__all__ = [
+    "KINDS",
+    "add_references",
+    "has_references",
+    "lacks_references",
+    "reference_config",
+    "reference_folder",
+]
 
 KINDS = ("joint", "fresh")
 """``joint``: all data so far together. ``fresh``: each task by itself, from random weights."""
