@@ -6,7 +6,7 @@
 ``configs/split_mnist/derpp.yaml`` (one epoch) and ``lwf.yaml`` (four), with 10 % of the training data for validation
 and one thread. ``accuracies alone`` is the accuracy matrix, the untrained model and the training accuracy; ``by
 default`` has the families that are on unless switched off; the other rows have one family each beside the accuracies.
-Every variant is run in turn, ``--rounds`` times, and the median is shown.
+Every variant is run in turn, ``--rounds`` times; shown are the medians of each, and that of the share in each run.
 """
 
 from __future__ import annotations
@@ -74,12 +74,11 @@ def main() -> None:
         for _ in range(words.rounds):
             for name, overrides in variants().items():
                 seconds[name].append(share(config, overrides, words.root))
-        # The training is the same in all of them: one figure, from all runs.
-        training = statistics.median(t for runs in seconds.values() for t, _ in runs)
         for name, runs in seconds.items():
-            evaluation = statistics.median(e for _, e in runs)
+            shares = [100 * evaluation / training for training, evaluation in runs]
+            training, evaluation = (statistics.median(column) for column in zip(*runs, strict=True))
             lines.append(
-                f"| `{config}` | {name} | {training:.2f} | {evaluation:.2f} | {100 * evaluation / training:.1f} |"
+                f"| `{config}` | {name} | {training:.2f} | {evaluation:.2f} | {statistics.median(shares):.1f} |"
             )
     text = "\n".join(lines) + "\n"
     print(text)

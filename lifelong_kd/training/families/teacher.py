@@ -57,7 +57,7 @@ class Teaching(Family):
 
     by_default = True
 
-    def __init__(self, *, samples: int = 500, gradient_batches: int = 2) -> None:
+    def __init__(self, *, samples: int = 200, gradient_batches: int = 1) -> None:
         if samples < 1:
             raise BadCall(f"samples must be at least 1, got {samples}")
         if gradient_batches < 0:
