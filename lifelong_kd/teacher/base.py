@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -11,7 +11,7 @@ from torch import nn
 
 from lifelong_kd.core.types import LOGITS, Batch, Said, Task, Wants
 
-__all__ = ["Forward", "Rebuild", "Teacher"]
+__all__ = ["Forward", "Rebuild", "Teacher", "networks"]
 
 Rebuild = Callable[[int], nn.Module]
 """Task index -> a network of the structure that the student had after that task, weights not yet loaded."""
@@ -103,3 +103,16 @@ class Teacher(ABC):
 
     def load_state_dict(self, state: Mapping[str, Any], rebuild: Rebuild) -> None:
         """Take back what :meth:`state_dict` gave."""
+
+
+def networks(teacher: Teacher) -> Iterator[nn.Module]:
+    """The networks that a teacher itself holds, not those of its members."""
+    for value in vars(teacher).values():
+        held = (
+            value.values()
+            if isinstance(value, dict)
+            else value
+            if isinstance(value, list | tuple)
+            else [value]
+        )
+        yield from (one for one in held if isinstance(one, nn.Module))

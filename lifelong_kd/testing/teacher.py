@@ -14,7 +14,7 @@ from lifelong_kd.model.build import build_network
 from lifelong_kd.model.freeze import digest
 from lifelong_kd.model.hearing import Hearing
 from lifelong_kd.model.network import Network
-from lifelong_kd.teacher.base import Teacher
+from lifelong_kd.teacher.base import Teacher, networks
 from lifelong_kd.teacher.expert import Expert
 from lifelong_kd.testing.expect import expect
 
@@ -74,15 +74,7 @@ def _family(teacher: Teacher) -> list[Teacher]:
 
 def _modules(teacher: Teacher) -> Iterator[nn.Module]:
     for member in _family(teacher):
-        for value in vars(member).values():
-            held = (
-                value.values()
-                if isinstance(value, dict)
-                else value
-                if isinstance(value, list | tuple)
-                else [value]
-            )
-            yield from (module for module in held if isinstance(module, nn.Module))
+        yield from networks(member)
 
 
 def _samples(seed: int) -> Tensor:

@@ -252,8 +252,10 @@ class EngineMixin:
 
     def epochs_of_task(self) -> int:
         """Passes over the current task's data, the last of which may be cut short by ``iterations``."""
-        if self.round_epochs is not None:
-            return self.round_epochs
+        return self.configured_epochs() if self.round_epochs is None else self.round_epochs
+
+    def configured_epochs(self) -> int:
+        """The same as it is configured, whatever the current round has."""
         if self.options.iterations is None:
             return self.train_epochs
         return math.ceil(self.options.iterations / self._pass())

@@ -38,8 +38,9 @@ from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.randomness import own_randomness
 from lifelong_kd.training.recorder import Recorder
 from lifelong_kd.training.results import Ledger, Results
+from lifelong_kd.training.rounds.equip import equip
 from lifelong_kd.training.rounds.figures import Sight
-from lifelong_kd.training.rounds.loop import Rounds, equip
+from lifelong_kd.training.rounds.loop import Rounds
 from lifelong_kd.training.session import Session
 from lifelong_kd.training.state import RunState
 from lifelong_kd.training.watch import Watch

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from lifelong_kd.core.errors import BadCall, RunFailed
+from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.memory import registry as memories
 from lifelong_kd.model.freeze import digest
 from lifelong_kd.phase.balanced import BalancedFineTuning
@@ -25,8 +26,10 @@ from lifelong_kd.strategy.derpp import derpp
 from lifelong_kd.strategy.icarl import icarl
 from lifelong_kd.strategy.lwf import lwf
 from lifelong_kd.strategy.naive import naive
+from lifelong_kd.strategy.term import Distill
 from lifelong_kd.teacher.cache import OutputCache
 from lifelong_kd.teacher.expert import Expert
+from lifelong_kd.teacher.snapshot import Snapshot
 from lifelong_kd.testing.small import small_experiment
 from lifelong_kd.tracking.jsonl import JsonlTracker, read
 from lifelong_kd.training import checkpoint
@@ -646,3 +649,11 @@ def test_the_record_says_how_long_a_round_was_and_which_epoch_was_best(tmp_path:
     (done,) = watched["per_task"][0]["rounds"]
     assert 1 <= done["best_epoch"] <= done["epochs"] <= 12
     assert done["epochs"] == min(done["best_epoch"] + 2, 12)
+
+
+def test_a_term_of_ones_own_is_not_taken_for_the_second_teacher_by_its_name(tmp_path: Path) -> None:
+    strategy = Strategy(terms={"generation_gap": Distill(Snapshot(), Kd(temperature=2.0), weight=2.0)})
+    controller = Plain(Proposal())
+    steps = steps_of(small_experiment(strategy, controller=controller), tmp_path / "run")
+    assert {step["parts"].get("generation_gap") for step in steps if step["task"] == 1} == {2.0}
+    assert set(controller.views[0].knobs) == {"generation_gap"}

@@ -21,9 +21,10 @@ from lifelong_kd.evaluation.cost import (
 from lifelong_kd.evaluation.generalisation import mean_of
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.term import Distill
+from lifelong_kd.teacher.base import networks
 from lifelong_kd.training.families.accuracy import accuracy_on
 from lifelong_kd.training.families.base import Family, Found, Look
-from lifelong_kd.training.families.trial import batches, lesson_on, losses, networks, without_trace
+from lifelong_kd.training.families.trial import batches, lesson_on, losses, without_trace
 from lifelong_kd.training.loader import BatchLoader
 from lifelong_kd.training.randomness import undisturbed
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lifelong_kd.core.types import Batch
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.lesson import Lesson
-from lifelong_kd.teacher.base import Teacher
+from lifelong_kd.teacher.base import networks
 from lifelong_kd.training.families.base import Look
 from lifelong_kd.training.loader import BatchLoader
 from lifelong_kd.training.randomness import undisturbed
@@ -22,20 +22,7 @@ if TYPE_CHECKING:
     # A configuration asks for a family's options without loading Avalanche.
     from lifelong_kd.training.plugin import DistillationPlugin
 
-__all__ = ["batches", "lesson_on", "losses", "networks", "task_loss", "terms", "without_trace"]
-
-
-def networks(teacher: Teacher) -> Iterator[nn.Module]:
-    """The networks that a teacher itself holds, not those of its members."""
-    for value in vars(teacher).values():
-        held = (
-            value.values()
-            if isinstance(value, dict)
-            else value
-            if isinstance(value, list | tuple)
-            else [value]
-        )
-        yield from (one for one in held if isinstance(one, nn.Module))
+__all__ = ["batches", "lesson_on", "losses", "task_loss", "terms", "without_trace"]
 
 
 @contextmanager

@@ -8,51 +8,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from lifelong_kd.core.errors import BadCall, Diverged
-from lifelong_kd.knowledge.kd import Kd
-from lifelong_kd.rounds.base import Controller, Figures, Knob, Outcome, Proposal, Round, View, refuse_peeking
+from lifelong_kd.core.errors import Diverged
+from lifelong_kd.rounds.base import Controller, Figures, Knob, Outcome, Proposal, Round, View
 from lifelong_kd.rounds.single import Single
-from lifelong_kd.strategy.base import Strategy
-from lifelong_kd.strategy.lesson import Source
-from lifelong_kd.strategy.term import Distill
-from lifelong_kd.stream.stream import Stream
 from lifelong_kd.teacher.generation import Generation
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.rounds.decide import Decider
+from lifelong_kd.training.rounds.equip import second_teacher
 from lifelong_kd.training.rounds.figures import Sight
 from lifelong_kd.training.rounds.knobs import knobs_of, start_fresh
 from lifelong_kd.training.rounds.record import outcome_from, outcome_to, round_from, round_to
 from lifelong_kd.training.state import RunState
 
-__all__ = ["Rounds", "equip"]
-
-GENERATION = "generation"
-"""How the terms of the second teacher begin."""
-
-
-def equip(strategy: Strategy, controller: Controller, stream: Stream) -> None:
-    """Check that a controller can do something with a strategy and a stream, and add the second teacher it asks for.
-
-    Raises:
-        BadCall: if it cannot, or looks at what it must not see.
-    """
-    refuse_peeking(type(controller).__name__, controller.looks)
-    controller.check({name: strategy.knobs.kind(name) for name in strategy.terms})
-    if ("validation" in controller.looks or controller.prunes) and not stream.has_validation:
-        raise BadCall(
-            f"rounds: {type(controller).__name__} looks at validation data, and the stream keeps none:"
-            " set stream.validation to a share such as 0.1"
-        )
-    if "memory" in controller.looks and strategy.memory is None:
-        raise BadCall(f"rounds: {type(controller).__name__} looks at the memory, and the strategy has none")
-    if controller.generations:
-        teacher = Generation()
-        sources: list[Source] = ["new"]
-        if any(term.source == "memory" for term in strategy.terms.values()):
-            sources.append("memory")
-        for source in sources:
-            knowledge = Kd(temperature=controller.temperature)
-            strategy.add(f"{GENERATION}_{source}", Distill(teacher, knowledge, source=source, over="seen"))
+__all__ = ["Rounds"]
 
 
 class Rounds:
@@ -233,7 +201,7 @@ class Rounds:
         proposal, strategy = self._proposal, self.plugin.strategy
         self.engine.start_at(proposal.lr)
         self.engine.round_epochs = proposal.epochs
-        second = {name: proposal.generation for name in strategy.terms if name.startswith(GENERATION)}
+        second = dict.fromkeys(second_teacher(strategy), proposal.generation)
         others = 0.0 if proposal.plain else 1.0
         strategy.knobs.turn({**proposal.factors, **second}, proposal.temperatures, others=others)
 
@@ -253,7 +221,8 @@ class Rounds:
 
     def _read_knobs(self) -> dict[str, Knob]:
         found = knobs_of(self.plugin.strategy, self.engine.train_mb_size)
-        return {name: knob for name, knob in found.items() if not name.startswith(GENERATION)}
+        second = second_teacher(self.plugin.strategy)
+        return {name: knob for name, knob in found.items() if name not in second}
 
     def _view(self) -> View:
         task = self.plugin.strategy.task
@@ -261,17 +230,13 @@ class Rounds:
         if self.outcomes:
             last = self.outcomes[-1].figures
             before = Figures(self._task, None, last.validation, last.memory)
-        epochs = self.engine.round_epochs
-        self.engine.round_epochs = None
-        configured = self.engine.epochs_of_task()
-        self.engine.round_epochs = epochs
         return View(
             task=self._task,
             scenario=task.scenario,
             old_classes=len(task.old),
             new_classes=len(task.new),
             lr=self.engine.configured_lr[0],
-            epochs=configured,
+            epochs=self.engine.configured_epochs(),
             knobs=self._knobs,
             before=before,
             rounds=tuple(self._rounds),
