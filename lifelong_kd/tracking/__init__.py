@@ -10,8 +10,8 @@ registry = Registry(
     "tracker",
     {
         "jsonl": "lifelong_kd.tracking.jsonl:JsonlTracker",
-        "console": "lifelong_kd.tracking.console:ConsoleTracker",
-        "wandb": "lifelong_kd.tracking.wandb:WandbTracker",
+        "console": "lifelong_kd.tracking.console.tracker:ConsoleTracker",
+        "wandb": "lifelong_kd.tracking.wandb.tracker:WandbTracker",
     },
 )
 register = registry.register

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import lifelong_kd
-from lifelong_kd.cli import _same_or_new, main
+from lifelong_kd.cli import main
+from lifelong_kd.cli.run import _same_or_new
 from lifelong_kd.config.load import load_config
 from lifelong_kd.config.nouns import NOUNS, registry_of
 from lifelong_kd.core.errors import LifelongError

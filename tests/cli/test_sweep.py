@@ -13,7 +13,8 @@ import pytest
 from lifelong_kd.config.grid import parse_grid
 from lifelong_kd.config.load import load_config
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.sweep import Job, last_words, plan, run_jobs
+from lifelong_kd.study.jobs import last_words, run_jobs
+from lifelong_kd.study.plan import Job, plan
 
 
 def _job(folder: Path, name: str, code: str | None) -> Job:

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.tracking import console as module
 from lifelong_kd.tracking.base import RunInfo
 from lifelong_kd.tracking.composite import Trackers
 from lifelong_kd.tracking.console import ConsoleTracker
-from lifelong_kd.tracking.console_text import duration, percent
+from lifelong_kd.tracking.console import tracker as module
+from lifelong_kd.tracking.console.text import duration, percent
 from lifelong_kd.tracking.jsonl import JsonlTracker
 
 MakeRun = Callable[..., RunInfo]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.tracking.wandb_mode import has_key, resolve_mode
+from lifelong_kd.tracking.wandb.mode import has_key, resolve_mode
 
 KEY = "0123456789" * 4
 

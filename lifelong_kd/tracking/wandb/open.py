@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lifelong_kd.tracking.base import RunInfo
-from lifelong_kd.tracking.wandb_files import fragments
-from lifelong_kd.tracking.wandb_mode import Mode
+from lifelong_kd.tracking.wandb.files import fragments
+from lifelong_kd.tracking.wandb.mode import Mode
 
 if TYPE_CHECKING:
     import wandb

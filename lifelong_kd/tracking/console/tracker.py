@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.tracking.base import Axis, RunInfo, Status, Tracker, Value, number
-from lifelong_kd.tracking.console_text import (
+from lifelong_kd.tracking.console.text import (
     COLUMNS,
     LABEL,
     TaskRow,
@@ -23,7 +23,7 @@ from lifelong_kd.tracking.jsonl import read
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lifelong_kd.tracking.console_live import LiveView
+    from lifelong_kd.tracking.console.live import LiveView
 
 __all__ = ["ConsoleTracker"]
 
@@ -87,7 +87,7 @@ class ConsoleTracker(Tracker):
     def _start_live(self, run: RunInfo) -> None:
         from rich.markup import escape
 
-        from lifelong_kd.tracking.console_live import LiveView
+        from lifelong_kd.tracking.console.live import LiveView
 
         assert self.output is not None
         self._view = LiveView(self.output, escape(_title(run)), run.tasks)

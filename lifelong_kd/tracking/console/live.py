@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lifelong_kd.tracking.console_text import COLUMNS, MISSING, WIDTH, TaskRow, shorten
+from lifelong_kd.tracking.console.text import COLUMNS, MISSING, WIDTH, TaskRow, shorten
 
 __all__ = ["LiveView", "task_table"]
 

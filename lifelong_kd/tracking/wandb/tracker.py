@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from lifelong_kd.tracking.base import Axis, RunInfo, Status, Tracker, Value, number
 from lifelong_kd.tracking.composite import one_line
-from lifelong_kd.tracking.wandb_files import plain, short, staged_in, sync_command
-from lifelong_kd.tracking.wandb_mode import Asked, Mode, Resolved, has_key, resolve_mode, settled_mode
-from lifelong_kd.tracking.wandb_open import open_run
+from lifelong_kd.tracking.wandb.files import plain, short, staged_in, sync_command
+from lifelong_kd.tracking.wandb.mode import Asked, Mode, Resolved, has_key, resolve_mode, settled_mode
+from lifelong_kd.tracking.wandb.open import open_run
 
 if TYPE_CHECKING:
     import wandb
@@ -157,7 +157,7 @@ class WandbTracker(Tracker):
         if self._run is not None:
             import wandb
 
-            data = [[number(cell) for cell in row] for row in rows]
+            data: list[Any] = [[number(cell) for cell in row] for row in rows]
             with staged_in(self._run.settings.wandb_dir):
                 self._run.log({key: wandb.Table(columns=list(columns), data=data), **_counters(step)})
 
