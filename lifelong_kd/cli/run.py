@@ -43,7 +43,7 @@ def _references(config: Any, folder: Path) -> None:
     """Make the runs beside a run that its configuration asks for, and say what they show."""
     if config.settings["evaluation"]["references"] != "make":
         return
-    from lifelong_kd.references import add_references
+    from lifelong_kd.study.references import add_references
 
     scores = add_references(config, folder, say=lambda text: click.echo(f"  {text}"))
     for name in ("intransigence", "transfer_from_past"):
@@ -104,7 +104,7 @@ def resume(run: Path) -> None:
     from lifelong_kd.comparison.read import state_of
     from lifelong_kd.config.build import build
     from lifelong_kd.config.load import load_config
-    from lifelong_kd.references import lacks_references
+    from lifelong_kd.study.references import lacks_references
     from lifelong_kd.training.folder import RunFolder
 
     state = state_of(run)

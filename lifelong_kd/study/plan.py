@@ -12,7 +12,7 @@ from lifelong_kd.comparison.read import state_of
 from lifelong_kd.config.grid import Cell
 from lifelong_kd.config.load import Config, load_config
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.references import lacks_references
+from lifelong_kd.study.references import lacks_references
 
 __all__ = ["Job", "plan"]
 

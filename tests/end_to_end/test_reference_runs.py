@@ -14,12 +14,12 @@ import pytest
 import torch
 from harness import Nursery, weights, written
 
-import lifelong_kd.references as references
+import lifelong_kd.study.references as references
 from lifelong_kd import build, load_config
 from lifelong_kd.comparison.read import read_runs
 from lifelong_kd.config.load import Config
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.references import add_references, has_references, reference_config, reference_folder
+from lifelong_kd.study.references import add_references, has_references, reference_config, reference_folder
 from lifelong_kd.training.folder import RunFolder
 from lifelong_kd.training.interrupt import Interrupted
 
