@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -45,6 +45,9 @@ class AllSnapshots(Teacher):
     @property
     def columns(self) -> tuple[int, ...] | None:
         return tuple(sorted({column for classes in self._classes.values() for column in classes}))
+
+    def earlier_students(self, task: int) -> Sequence[int]:
+        return range(task)
 
     def begin(self, forward: Forward, device: torch.device) -> None:
         self._forward = forward

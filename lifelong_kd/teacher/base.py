@@ -45,6 +45,9 @@ class Teacher(ABC):
     sources: frozenset[str] = frozenset({"new", "memory", "memory2", "external"})
     """The data on which this teacher can say anything."""
 
+    origin: Mapping[str, str] | None = None
+    """Of a teacher that was read from elsewhere, the ``name`` and ``digest`` of the model it was read from."""
+
     @property
     def adapts(self) -> bool:
         """Whether teaching may change the teacher; one that does not stays bitwise the same."""
@@ -62,6 +65,10 @@ class Teacher(ABC):
         Columns of other classes are NaN in its logits, so that a term that compares them by mistake does not go unseen.
         """
         return None
+
+    def earlier_students(self, task: int) -> Sequence[int]:
+        """The earlier tasks after which the student had the weights that this teacher has during ``task``."""
+        return ()
 
     def check_columns(self, columns: Sequence[str]) -> None:
         """Refuse a stream whose columns stand for other classes than this teacher's.

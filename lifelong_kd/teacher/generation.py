@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -25,6 +25,9 @@ class Generation(Snapshot):
     def begin_task(self, task: Task) -> None:
         self.module = None
         self.cache = None
+
+    def earlier_students(self, task: int) -> Sequence[int]:
+        return ()
 
     def observe(self, model: nn.Module, task: Task) -> None:
         """Nothing: it teaches within a task only."""

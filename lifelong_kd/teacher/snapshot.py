@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Self
 
 import torch
@@ -56,6 +56,9 @@ class Snapshot(FrozenTeacher):
     @property
     def adapts(self) -> bool:
         return self.bn == "adapt"
+
+    def earlier_students(self, task: int) -> Sequence[int]:
+        return range(max(task - 1, 0), task)
 
     def corrected_by(self, correction: Corrects) -> Self:
         """Let each snapshot teach what the student says after ``correction``, as it was then (BiC)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,8 @@ class RunInfo:
 
     ``folder`` is the run folder, ``config`` the resolved configuration as plain data, ``tasks`` how many
     tasks the stream has. ``run_id`` is the run's identity for life: a resumed run has the same one, and
-    ``resumed`` is true.
+    ``resumed`` is true, and ``logged`` says how many calls of ``log`` belong to what it goes on from. ``about`` is
+    what it runs on: ``data`` (digest), ``class_order``, ``environment`` (versions, machine, code).
     """
 
     name: str
@@ -44,6 +45,8 @@ class RunInfo:
     tags: Sequence[str] = ()
     notes: str | None = None
     resumed: bool = False
+    logged: int = 0
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Tracker(ABC):
@@ -86,6 +89,11 @@ class Tracker(ABC):
         return at once most of the time.
         """
 
+    @property
+    def wants_figures(self) -> bool:
+        """Whether pictures are worth drawing for this tracker; asked after ``start``."""
+        return type(self).figure is not Tracker.figure
+
     def figure(self, key: str, path: Path, step: Mapping[str, int]) -> None:
         """A picture (PNG or JPEG) was written to ``path``."""
 
@@ -94,10 +102,12 @@ class Tracker(ABC):
     ) -> None:
         """A table, one sequence of cells a row."""
 
-    def artifact(self, path: Path, name: str, kind: str, metadata: Mapping[str, Any]) -> None:
-        """A file or folder to keep, such as the model after a task (``kind="model"``).
+    def artifact(
+        self, path: Path | Sequence[Path], name: str, kind: str, metadata: Mapping[str, Any]
+    ) -> None:
+        """A file, a folder or several files to keep, such as the model after a task (``kind="model"``).
 
-        ``metadata["parent"]``, where there is one, is the name of the artifact it was taught by.
+        ``metadata["parents"]``, where there are any, are the models it was made from: ``{"name", "digest", "role"}``.
         """
 
     def summary(self, values: Mapping[str, Value]) -> None:

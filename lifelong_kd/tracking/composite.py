@@ -72,6 +72,10 @@ class Trackers(Tracker):
     def progress(self, task: int, epoch: int, epochs: int, done: int, total: int) -> None:
         self._tell("progress", task, epoch, epochs, done, total)
 
+    @property
+    def wants_figures(self) -> bool:
+        return any(tracker.wants_figures for tracker in self)
+
     def figure(self, key: str, path: Path, step: Mapping[str, int]) -> None:
         self._tell("figure", key, path, step)
 
@@ -80,7 +84,9 @@ class Trackers(Tracker):
     ) -> None:
         self._tell("table", key, columns, rows, step)
 
-    def artifact(self, path: Path, name: str, kind: str, metadata: Mapping[str, Any]) -> None:
+    def artifact(
+        self, path: Path | Sequence[Path], name: str, kind: str, metadata: Mapping[str, Any]
+    ) -> None:
         self._tell("artifact", path, name, kind, metadata)
 
     def summary(self, values: Mapping[str, Value]) -> None:

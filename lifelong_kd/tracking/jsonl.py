@@ -21,8 +21,8 @@ NAME = "metrics.jsonl"
 class JsonlTracker(Tracker):
     """Appends every number to metrics.jsonl in the run folder.
 
-    A line is ``{"axis", "task", "epoch", "iteration", "time", "values"}``; ``time`` is in seconds since 1970,
-    a counter that was not given is null. Each line is one write to the file, so that a killed run loses no
+    A line is ``{"axis", "task", "epoch", "iteration", "evaluation", "time", "values"}``; ``time`` is in seconds
+    since 1970, a counter that was not given is null. Each line is one write to the file, so that a killed run loses no
     whole line. JSON knows no NaN and no infinity: they are written as the strings ``"NaN"``, ``"Infinity"``,
     ``"-Infinity"``, which ``read`` turns back.
     """
@@ -46,6 +46,7 @@ class JsonlTracker(Tracker):
             "task": number(step.get("task")),
             "epoch": number(step.get("epoch")),
             "iteration": number(step.get("iteration")),
+            "evaluation": number(step.get("evaluation")),
             "time": round(time.time(), 3),
             "values": {key: _plain(value) for key, value in values.items()},
         }

@@ -43,6 +43,7 @@ from lifelong_kd.training.rounds.figures import Sight
 from lifelong_kd.training.rounds.loop import Rounds
 from lifelong_kd.training.session import Session
 from lifelong_kd.training.state import RunState
+from lifelong_kd.training.telling import Teller
 from lifelong_kd.training.watch import Watch
 
 __all__ = ["Experiment"]
@@ -224,12 +225,14 @@ class Experiment:
         about = folder.read_json("run.json") or {"run_id": secrets.token_hex(4), "created": time.time()}
         if not resume:
             folder.write_yaml("config.yaml", self.settings)
-        folder.write_json("environment.json", environment(self.device))
+        around = environment(self.device)
+        folder.write_json("environment.json", around)
         folder.write_json("run.json", {**about, "name": self.name, "status": "running"})
         self._about = {**about, "name": self.name}
         # Avalanche's own strategies have no state that can be saved without pickle.
         saved = checkpoint.latest(folder) if self.state is not None else None
-        truncate_metrics(folder.path, int(saved["lines"]) if saved is not None else 0)
+        logged = int(saved["lines"]) if saved is not None else 0
+        truncate_metrics(folder.path, logged)
         wandb = dict(self.settings.get("tracking", {}).get("wandb", {}))
         self.trackers.start(
             RunInfo(
@@ -247,6 +250,12 @@ class Experiment:
                 tags=tuple(wandb.get("tags", ())),
                 notes=wandb.get("notes"),
                 resumed=resume,
+                logged=logged,
+                about={
+                    "data": self.stream.digest,
+                    "class_order": list(self.stream.class_order),
+                    "environment": around,
+                },
             )
         )
         return saved
@@ -282,6 +291,7 @@ class Experiment:
             families=self.families,
             recorder=self.recorder,
             trackers=self.trackers,
+            teller=Teller(self.trackers, folder, self.ledger, str(self._about["run_id"]), self.plots),
             keeper=keeper,
         )
 

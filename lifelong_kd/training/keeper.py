@@ -17,6 +17,7 @@ from lifelong_kd.tracking.jsonl import JsonlTracker
 from lifelong_kd.training import checkpoint
 from lifelong_kd.training.cost import cost_of
 from lifelong_kd.training.folder import RunFolder
+from lifelong_kd.training.lineage import Lineage
 from lifelong_kd.training.plots import draw
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.results import Ledger, Results
@@ -38,7 +39,8 @@ class Keeper:
         stream: the tasks.
         seeds: named generators.
         ledger: what has been measured.
-        trackers: told of each model; asked how many lines of metrics there are.
+        trackers: asked how many lines of metrics there are.
+        origin: name and digest of the model that the student began with, if that was read from elsewhere.
         controller: the name of what decided on the rounds.
         plots: whether the accuracy matrix and its like are drawn at the end.
     """
@@ -57,6 +59,7 @@ class Keeper:
         trackers: Trackers,
         controller: str,
         plots: bool = True,
+        origin: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.about = dict(about)
@@ -69,6 +72,8 @@ class Keeper:
         self.trackers = trackers
         self.controller = controller
         self.plots = plots
+        self.origin = origin
+        self.lineage = Lineage(folder, str(self.about["run_id"]))
         self._has_metrics = any(isinstance(tracker, JsonlTracker) for tracker in trackers)
 
     def check_log(self) -> int:
@@ -89,8 +94,8 @@ class Keeper:
         number = len(state["rounds"]["rounds"]) if state["inside"] else 0
         checkpoint.save(self.folder, {**state, **position}, task=task, epoch=epoch, number=number)
 
-    def keep_model(self, task: int) -> None:
-        """Write the model after ``task``, and tell the trackers of it."""
+    def keep_model(self, task: int) -> tuple[Path, dict[str, Any]]:
+        """Write the model after ``task`` and who taught it; its file, and what is known of it."""
         model = self.engine.model
         about: dict[str, Any] = {
             "task": task,
@@ -107,11 +112,16 @@ class Keeper:
                 "tasks": [[list(done.new), done.label] for done in self.plugin.tasks],
             }
         path = checkpoint.save_model(self.folder, model, task=task, about=about)
-        taught = self.plugin is not None and bool(self.plugin.strategy.teachers) and task > 0
-        run = self.about["run_id"]
-        parent = {"parent": f"{run}-task-{task - 1}"} if taught else {}
+        teachers = self.plugin.strategy.teachers if self.plugin is not None else {}
+        parents = self.lineage.parents(task, teachers, self.origin)
+        file = str(path.relative_to(self.folder.path))
+        self.lineage.add(task, file, about["digest"], about["classes"], parents)
         known = {key: value for key, value in about.items() if key not in ("config", "network")}
-        self.trackers.artifact(path, f"{run}-task-{task}", "model", {**known, **parent})
+        return path, {**known, "strategy": self._name("strategy"), "parents": parents}
+
+    def _name(self, key: str) -> str | None:
+        component = self.settings.get(key)
+        return str(component["name"]) if isinstance(component, Mapping) else None
 
     def results(self, status: str, summaries: Summaries) -> dict[str, Any]:
         """The content of ``results.json``."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from lifelong_kd.evaluation import plots
 from lifelong_kd.evaluation.plots_rounds import Tried, plot_rounds
+from lifelong_kd.training.rounds.record import reached
 
 __all__ = ["draw"]
 
@@ -34,13 +35,12 @@ def _rounds(per_task: Sequence[Mapping[str, Any]]) -> list[Tried]:
     found = []
     for entry in per_task:
         for done in entry.get("rounds", []):
-            readings = {int(task): value for task, value in (done["validation"] or done["memory"]).items()}
-            old = [value for task, value in readings.items() if task < entry["task"]]
+            new, old = reached(entry["task"], done)
             found.append(
                 Tried(
                     task=entry["task"],
-                    new=readings.get(entry["task"]),
-                    old=sum(old) / len(old) if old else None,
+                    new=new,
+                    old=old,
                     kept=done["round"] == entry["kept_round"],
                 )
             )

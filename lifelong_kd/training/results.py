@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lifelong_kd.evaluation.matrix import AccuracyMatrix
+from lifelong_kd.evaluation.names import SCORES
 from lifelong_kd.evaluation.scores import summarise
 
 __all__ = ["Ledger", "Results"]
@@ -42,16 +43,6 @@ class Results(Mapping[str, Any]):
         return f"Results({str(self.folder)!r}, average_accuracy={accuracy})"
 
 
-SCORES = (
-    "average_accuracy",
-    "average_incremental_accuracy",
-    "learning_accuracy",
-    "forgetting",
-    "backward_transfer",
-    "forward_transfer",
-)
-
-
 @dataclass
 class Ledger:
     """What has been measured so far: everything in ``results.json`` that a resumed run has to know.
@@ -60,6 +51,7 @@ class Ledger:
     with all classes competing, ``task`` with those of a sample's own task. ``seconds`` of ``training`` and ``samples``
     are those of the rounds that were kept; what was rolled back, and measuring it, is ``rounds``. ``found`` is what
     each family of scores found after each task.
+    ``evaluations`` counts those within tasks: each round's, and each of ``evaluation.every``.
     """
 
     tasks: int
@@ -72,6 +64,7 @@ class Ledger:
     samples: int = 0
     epochs: int = 0
     rounds: int = 0
+    evaluations: int = 0
     task_seconds: float = 0.0
     found: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -88,6 +81,7 @@ class Ledger:
             "samples": self.samples,
             "epochs": self.epochs,
             "rounds": self.rounds,
+            "evaluations": self.evaluations,
             "found": self.found,
             "task_seconds": self.task_seconds,
         }
@@ -103,6 +97,7 @@ class Ledger:
         self.samples = int(state["samples"])
         self.epochs = int(state["epochs"])
         self.rounds = int(state["rounds"])
+        self.evaluations = int(state["evaluations"])
         self.found = {name: list(found) for name, found in state["found"].items()}
         self.task_seconds = float(state["task_seconds"])
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from lifelong_kd.training.evaluate import Evaluator
 from lifelong_kd.training.families.measuring import Families
 from lifelong_kd.training.families.plain import plain
 from lifelong_kd.training.keeper import Keeper
-from lifelong_kd.training.logged import logged, round_line, round_values
+from lifelong_kd.training.logged import round_line, round_values
 from lifelong_kd.training.measure import DIVERGED
 from lifelong_kd.training.options import TrainingOptions
 from lifelong_kd.training.plugin import DistillationPlugin
@@ -27,6 +29,7 @@ from lifelong_kd.training.rounds.loop import Rounds
 from lifelong_kd.training.rounds.record import short
 from lifelong_kd.training.rounds.spent import Spent
 from lifelong_kd.training.state import RunState
+from lifelong_kd.training.telling import Teller
 from lifelong_kd.training.watch import Watch
 
 __all__ = ["Session"]
@@ -60,6 +63,7 @@ class Session:
         families: further scores.
         recorder: losses of the steps.
         trackers: who is told.
+        teller: tells them of tables, pictures and models.
         keeper: writes the run folder.
     """
 
@@ -77,6 +81,7 @@ class Session:
         families: Families,
         recorder: Recorder,
         trackers: Trackers,
+        teller: Teller,
         keeper: Keeper,
     ) -> None:
         self.engine = engine
@@ -90,6 +95,7 @@ class Session:
         self.families = families
         self.recorder = recorder
         self.trackers = trackers
+        self.teller = teller
         self.keeper = keeper
         self._saved: dict[str, Any] | None = None
         self._task = 0
@@ -166,25 +172,23 @@ class Session:
         entry["seconds"] = self.ledger.task_seconds
         if self.plugin is not None and self.plugin.strategy.stage.notes:
             entry["phases"] = plain(self.plugin.strategy.stage.notes)
-        values = logged(entry, self.ledger, found, self.families.summaries())
-        self.trackers.log(values, "task", self._step())
+        self.teller.task(entry, found, self.families.summaries(), self._step(), self._show(task, heard))
         self.keeper.check_log()
-        self.keeper.keep_model(task)
+        path, known = self.keeper.keep_model(task)
+        self.teller.model(path, task, known)
         self._save(task + 1, 0, inside=False)
         self.keeper.write_results("running", self.families.summaries())
 
+    def _show(self, task: int, heard: Mapping[Any, Any]) -> Callable[[Path], list[tuple[str, Path]]]:
+        return partial(self.families.show, task, heard)
+
     def _finish(self) -> Results:
         summaries = self.families.summaries()
-        for key, path in self.keeper.draw(summaries, self.families.draw):
-            self.trackers.figure(key, path, self._step())
-        matrix = self.ledger.readings["own"].to_list()
-        rows = [[i, j, value] for i, row in enumerate(matrix) for j, value in enumerate(row)]
-        self.trackers.table("accuracy_matrix", ["after task", "test task", "accuracy"], rows, self._step())
-        scores = {name: value for name, value in self.ledger.scores().items() if value is not None}
-        for name, family in summaries.items():
-            scores |= {f"{name}/{key}": value for key, value in family.items() if value is not None}
-        self.trackers.summary(scores)
-        return self.keeper.finish(summaries)
+        pictures = self.keeper.draw(summaries, self.families.draw)
+        self.teller.end(self.keeper.results("finished", summaries), summaries, pictures, self._step())
+        results = self.keeper.finish(summaries)
+        self.teller.results()
+        return results
 
     # ---- a task and its rounds --------------------------------------------------------------------------------
 
@@ -271,6 +275,7 @@ class Session:
         self._past.append(_Round(spent, self.families.pending, self._lasted, best))
         done, more = rounds.judge(pruned=self._pruned, diverged=self._diverged)
         self.ledger.rounds += 1
+        self.ledger.evaluations += 1
         if not rounds.single:
             self._tick("rounds")
             self.trackers.message(round_line(self._task, done, more))
@@ -322,6 +327,7 @@ class Session:
             self._tick("training")
             checks = [self.evaluator.validation(number) for number in range(task + 1)]
             values = {f"validation/accuracy/{n}": m.accuracy for n, m in enumerate(checks) if m is not None}
+            self.ledger.evaluations += 1
             self.trackers.log(values, "epoch", self._step())
             self._tick("evaluation")
         stop = False
@@ -370,7 +376,12 @@ class Session:
 
     def _step(self) -> dict[str, int]:
         epoch = self.ledger.epochs + self._epoch
-        return {"task": self._task, "epoch": epoch, "iteration": self.engine.clock.train_iterations}
+        return {
+            "task": self._task,
+            "epoch": epoch,
+            "iteration": self.engine.clock.train_iterations,
+            "evaluation": self.ledger.evaluations,
+        }
 
     def _tick(self, what: str) -> None:
         now = time.perf_counter()

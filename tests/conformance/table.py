@@ -240,6 +240,7 @@ ROUNDS: dict[str, Case] = {
 FAMILY: dict[str, Case] = {
     "calibration": {"bins": 5},
     "cost": {},
+    "examples": {"count": 4, "samples": 10},
     "generalisation": {},
     "outliers": {"samples": 15},
     "representation": {"samples": 40, "neighbours": 3},

@@ -7,6 +7,7 @@ registry = Registry(
     {
         "calibration": "lifelong_kd.training.families.calibration:Calibration",
         "cost": "lifelong_kd.training.families.cost:Cost",
+        "examples": "lifelong_kd.training.families.examples:Examples",
         "generalisation": "lifelong_kd.training.families.generalisation:Generalisation",
         "outliers": "lifelong_kd.training.families.outliers:Outliers",
         "representation": "lifelong_kd.training.families.representation:Representation",

@@ -124,6 +124,10 @@ class Family:
         """What is found after a task; ``earlier`` is what was found after the tasks before it."""
         return {}
 
+    def show(self, look: Look, found: Found, folder: Path) -> list[tuple[str, Path]]:
+        """Pictures of this task, as (tracking key, file), drawn and told at once; ``found`` is what was found in it."""
+        return []
+
     def summary(self, found: Sequence[Found]) -> dict[str, float | None]:
         """The family's scores so far, by flat names, from what was found after each task."""
         return {}

@@ -79,8 +79,11 @@ class Families:
         )
 
     def _asked(self, name: str, question: Callable[[], Any]) -> Any:
+        return self._tried(name, lambda: plain(question()))
+
+    def _tried(self, name: str, question: Callable[[], Any]) -> Any:
         try:
-            return plain(question())
+            return question()
         except LifelongError:
             raise
         except Exception as error:
@@ -137,6 +140,19 @@ class Families:
             earlier.append(entry[name])
         self.pending = {}
         return entry
+
+    def show(
+        self, task: int, heard: Mapping[tuple[Split, int], Answers], folder: Path
+    ) -> list[tuple[str, Path]]:
+        """What the families have to show of this task."""
+        pictures: list[tuple[str, Path]] = []
+        for name, family in self._families.items():
+            if type(family).show is not Family.show:
+                look = self._look(task, name, heard)
+                pictures += self._tried(
+                    name, partial(family.show, look, self._ledger.found[name][-1], folder)
+                )
+        return pictures
 
     def summaries(self) -> dict[str, dict[str, float | None]]:
         """Each family's scores so far."""

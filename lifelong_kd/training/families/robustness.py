@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall, nearest
 from lifelong_kd.evaluation.corruption import CORRUPTIONS, SEVERITIES
@@ -15,10 +14,10 @@ from lifelong_kd.evaluation.plots_robustness import plot_corruptions
 from lifelong_kd.evaluation.robustness import corruption_scores
 from lifelong_kd.training.families.accuracy import accuracy_on
 from lifelong_kd.training.families.base import Family, Found, Look
+from lifelong_kd.training.families.images import check_images, corrupted_by
 from lifelong_kd.training.families.picked import picked
 
 if TYPE_CHECKING:
-    from lifelong_kd.core.seeds import Seeds
     from lifelong_kd.stream.stream import Stream
     from lifelong_kd.training.ask import Answers
 
@@ -74,28 +73,7 @@ class Robustness(Family):
         Raises:
             BadCall: if the samples are no images in [0, 1], or a benchmark of one's own makes them.
         """
-        from lifelong_kd.stream.store import TensorStore
-
-        if stream.parts is None:
-            raise BadCall(
-                f"robustness corrupts images before they are normalised, which the benchmark {stream.name!r} does with"
-                " transforms of its own: leave evaluation.robustness out"
-            )
-        if len(stream.input_shape) != 3:
-            raise BadCall(
-                "robustness needs images (channels, height, width), but the samples of stream"
-                f" {stream.name!r} have shape {stream.input_shape}: leave evaluation.robustness out"
-            )
-        for part in stream.parts["test"]:
-            held = part.store.x if isinstance(part.store, TensorStore) else None
-            if held is None or held.dtype == torch.uint8 or not held.numel():
-                continue
-            if held.min() < 0 or held.max() > 1:
-                raise BadCall(
-                    f"robustness needs images in [0, 1], but those of stream {stream.name!r} reach from"
-                    f" {float(held.min()):.4g} to {float(held.max()):.4g}: give them unnormalised, and mean and std"
-                    " to the stream"
-                )
+        check_images(stream, "robustness")
 
     def after_task(self, look: Look, earlier: Sequence[Found]) -> Found:
         seen = range(look.task + 1)
@@ -139,18 +117,8 @@ class Robustness(Family):
         return [("plots/corruptions", path)]
 
     def _corrupted(self, look: Look, task: int, name: str, severity: int) -> float:
-        change = _change(look.seeds, task, name, severity)
+        change = corrupted_by(look.seeds, task, name, severity)
         return _accuracy(look, task, look.answers("test", task, limit=self.samples, change=change))
-
-
-def _change(seeds: Seeds, task: int, name: str, severity: int) -> Callable[[Tensor, torch.Generator], Tensor]:
-    def change(x: Tensor, generator: torch.Generator) -> Tensor:
-        # The severities share their draws: they differ in strength alone.
-        batch = generator.initial_seed()
-        own_draws = torch.Generator().manual_seed(seeds.derive(f"corruption/{name}/{task}/{batch}"))
-        return CORRUPTIONS[name](x, severity, own_draws)
-
-    return change
 
 
 def _accuracy(look: Look, task: int, answers: Answers) -> float:

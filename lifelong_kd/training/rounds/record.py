@@ -8,7 +8,7 @@ from typing import Any
 
 from lifelong_kd.rounds.base import Figures, Outcome, Proposal, Reading, Round
 
-__all__ = ["outcome_from", "outcome_to", "round_from", "round_to", "short"]
+__all__ = ["outcome_from", "outcome_to", "reached", "round_from", "round_to", "short"]
 
 
 def _reading(reading: Reading | None) -> list[Any] | None:
@@ -104,3 +104,13 @@ def short(done: Round, seconds: float) -> dict[str, Any]:
         "verdict": done.why,
         "seconds": seconds,
     }
+
+
+def reached(task: int, done: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Accuracy on the new task and mean accuracy on the old ones of a round as :func:`short` gave it.
+
+    On validation data, or on the memory where there are none.
+    """
+    readings = {int(number): value for number, value in (done["validation"] or done["memory"]).items()}
+    old = [value for number, value in readings.items() if number < task]
+    return readings.get(task), sum(old) / len(old) if old else None
