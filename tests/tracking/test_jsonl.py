@@ -31,7 +31,7 @@ def test_a_line_is_on_disk_as_soon_as_it_is_logged(tmp_path: Path, run_info: Mak
     lines = [json.loads(line) for line in (tmp_path / NAME).read_text().splitlines()]
     assert [line["axis"] for line in lines] == ["iteration", "task"]
     assert lines[0]["values"] == {"train/loss": 0.0}
-    assert set(lines[1]) == {"axis", "task", "epoch", "iteration", "time", "values"}
+    assert set(lines[1]) == {"axis", "task", "epoch", "iteration", "evaluation", "time", "values"}
     assert (lines[1]["task"], lines[1]["epoch"], lines[1]["iteration"]) == (0, None, None)
     assert lines[1]["values"] == {"task/accuracy/0": 0.75, "task/classes": "0 1", "none": None}
     assert tracker.position() == 2

@@ -436,8 +436,8 @@ def test_the_console_shows_a_task_that_ends_early(
     from rich.console import Console
 
     script(monkeypatch, [1, 2])
-    monkeypatch.setattr("lifelong_kd.tracking.console.REDRAW", 0.0)
-    monkeypatch.setattr("lifelong_kd.tracking.console.HEARTBEAT", 0.0)
+    monkeypatch.setattr("lifelong_kd.tracking.console.tracker.REDRAW", 0.0)
+    monkeypatch.setattr("lifelong_kd.tracking.console.tracker.HEARTBEAT", 0.0)
     tracker, text = ConsoleTracker(mode=mode), io.StringIO()
     tracker.output = Console(file=text, force_terminal=mode == "live", width=100)
     rates = Rates()
@@ -457,8 +457,8 @@ def test_what_is_left_of_a_round_is_told_by_that_round(monkeypatch: pytest.Monke
     from lifelong_kd.tracking.base import RunInfo
 
     now = [1000.0]
-    monkeypatch.setattr("lifelong_kd.tracking.console.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("lifelong_kd.tracking.console.HEARTBEAT", 0.0)
+    monkeypatch.setattr("lifelong_kd.tracking.console.tracker.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lifelong_kd.tracking.console.tracker.HEARTBEAT", 0.0)
     tracker, text = ConsoleTracker(mode="plain"), io.StringIO()
     tracker.output = Console(file=text, width=100)
     tracker.start(
