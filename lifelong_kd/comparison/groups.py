@@ -2,127 +2,58 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from lifelong_kd.comparison.read import RunRecord
-from lifelong_kd.comparison.statistics import Interval, t_interval
-from lifelong_kd.training.results import SCORES
+from lifelong_kd.comparison.labels import labels
+from lifelong_kd.comparison.remarks import remarks_on
+from lifelong_kd.comparison.settings import apart, flatten, identity, settings_of
+from lifelong_kd.comparison.types import Remark, Row, RunRecord
 
-__all__ = ["Row", "flatten", "group_runs"]
+__all__ = ["flatten", "group_runs", "varying"]
 
-# These say where or how fast a run ran and what was asked of it, not what was run: no evaluation moves a weight.
-_OUTSIDE = (
-    "seed",
-    "name",
-    "device",
-    "imports",
-    "tracking",
-    "evaluation",
-    "training.threads",
-    "training.workers",
-    "training.checkpoint_every",
-)
+# They stand above a row or in its label anyway.
+_NAMED = ("strategy", "strategy.name", "stream", "stream.name", "stream.scenario")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One strategy on one stream: ``options`` are those settings that tell it from rows of the same names.
+def group_runs(records: Sequence[RunRecord]) -> tuple[list[Row], list[Remark]]:
+    """A row for each strategy, stream and configuration, sorted by place and label, and what is odd about them.
 
-    ``repeated`` are folders left out because their seed is there already.
+    Of several runs with the same configuration and seed the first is taken. The rows have no scores yet.
     """
-
-    stream: str
-    scenario: str
-    strategy: str
-    options: dict[str, Any]
-    seeds: tuple[int, ...]
-    scores: dict[str, Interval | None]
-    values: dict[str, tuple[float | None, ...]]
-    repeated: tuple[str, ...] = field(default=())
-
-
-def group_runs(records: Sequence[RunRecord]) -> list[Row]:
-    """A row for each strategy, stream and configuration, sorted by stream and strategy."""
-    groups: dict[str, list[RunRecord]] = {}
-    flat: dict[str, dict[str, Any]] = {}
+    groups: dict[tuple[str, str, str], dict[str, list[RunRecord]]] = {}
     for record in records:
-        settings = {
-            key: value
-            for key, value in flatten(record.settings).items()
-            if not any(key == outside or key.startswith(f"{outside}.") for outside in _OUTSIDE)
-        }
-        identity = json.dumps([record.stream, record.scenario, record.strategy, settings], sort_keys=True)
-        groups.setdefault(identity, []).append(record)
-        flat[identity] = settings
-    rows = []
-    for identity, members in groups.items():
-        first = members[0]
-        alike = [
-            flat[other]
-            for other, others in groups.items()
-            if (others[0].stream, others[0].scenario, others[0].strategy)
-            == (first.stream, first.scenario, first.strategy)
-        ]
-        rows.append(_row(members, _distinguishing(flat[identity], alike)))
-    return sorted(rows, key=lambda row: (row.stream, row.scenario, row.strategy, str(row.options)))
+        kinds = groups.setdefault((record.stream, record.scenario, record.strategy), {})
+        kinds.setdefault(identity(settings_of(record)), []).append(record)
+    rows: list[Row] = []
+    repeated: list[tuple[RunRecord, RunRecord]] = []
+    for (stream, scenario, strategy), kinds in groups.items():
+        options = apart([settings_of(members[0]) for members in kinds.values()])
+        names = labels(strategy, options)
+        for members, option, label in zip(kinds.values(), options, names, strict=True):
+            by_seed: dict[int, RunRecord] = {}
+            for member in members:
+                first = by_seed.setdefault(member.seed, member)
+                if first is not member:
+                    repeated.append((member, first))
+            runs = tuple(by_seed[seed] for seed in sorted(by_seed))
+            rows.append(Row(label, stream, scenario, strategy, option, runs))
+    rows.sort(key=lambda row: (row.stream, row.scenario, row.strategy, _natural(row.label)))
+    return rows, remarks_on(rows, repeated)
 
 
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key.
+def varying(rows: Sequence[Row]) -> dict[str, tuple[Any, ...]]:
+    """The settings that are not the same in all rows: of each its value in each row, ``None`` where it has none.
 
-    >>> flatten({"a": {"b": 1, "c": [2]}})
-    {'a.b': 1, 'a.c': [2]}
+    An option of a component is compared among the rows that have a component of the same name there.
     """
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+    settings = [settings_of(row.runs[0]) for row in rows]
+    keys = dict.fromkeys(key for one in apart(settings) for key in one if key not in _NAMED)
+    return {key: tuple(one.get(key) for one in settings) for key in keys}
 
 
-def _distinguishing(settings: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The settings that not all of ``alike`` share; a component's options are compared among those of its name."""
-    return {
-        key: value
-        for key, value in settings.items()
-        if any(
-            (key not in other or other[key] != value) and not _of_another(key, settings, other)
-            for other in alike
-        )
-    }
-
-
-def _of_another(key: str, settings: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether ``key`` is an option of a component in whose place ``other`` has another one."""
-    parts = key.split(".")
-    names = (".".join([*parts[:depth], "name"]) for depth in range(1, len(parts)))
-    return any(name != key and name in settings and settings[name] != other.get(name) for name in names)
-
-
-def _row(members: Sequence[RunRecord], options: dict[str, Any]) -> Row:
-    by_seed: dict[int, RunRecord] = {}
-    repeated = []
-    for member in members:
-        if member.seed in by_seed:
-            repeated.append(str(member.folder))
-        else:
-            by_seed[member.seed] = member
-    seeds = tuple(sorted(by_seed))
-    values = {name: tuple(by_seed[seed].scores[name] for seed in seeds) for name in SCORES}
-    defined = {name: [value for value in values[name] if value is not None] for name in SCORES}
-    first = members[0]
-    return Row(
-        stream=first.stream,
-        scenario=first.scenario,
-        strategy=first.strategy,
-        options=options,
-        seeds=seeds,
-        scores={name: t_interval(defined[name]) if defined[name] else None for name in SCORES},
-        values=values,
-        repeated=tuple(repeated),
-    )
+def _natural(text: str) -> list[tuple[float, str]]:
+    """Sorts ``epochs=5`` before ``epochs=10``."""
+    pieces = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [(float(piece), "") if number % 2 else (-1.0, piece) for number, piece in enumerate(pieces)]

@@ -111,8 +111,9 @@ class Row:
 class Difference:
     """A row less the baseline of its place in one score, over the runs of the same seed and class order.
 
-    ``low`` and ``high`` are the ends of the bootstrap interval; ``p`` is the paired test's, ``adjusted`` the same after
-    Holm's correction; each is None where there are too few pairs. ``note`` says what is odd, such as no spread.
+    ``low`` and ``high`` are the ends of the interval: the bootstrap's, Student's where there are too few pairs for one,
+    None below two. ``p`` is the paired test's, ``adjusted`` the same after Holm's correction; None below three pairs.
+    ``note`` says what is odd, such as no spread.
     """
 
     score: str

@@ -1,146 +1,126 @@
-"""Finished runs from their folders."""
+"""A run from its folder."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
-from lifelong_kd.core.errors import BadCall
-from lifelong_kd.training.results import SCORES
+from lifelong_kd.comparison.read.plain import class_order, component, matrix, number, numbers, versions, whole
+from lifelong_kd.comparison.types import RunRecord
+from lifelong_kd.evaluation.names import SCORES
 
-__all__ = ["RunRecord", "State", "Unfinished", "read_runs", "state_of", "status_of"]
+__all__ = ["Damaged", "is_run", "read_json", "read_run"]
 
-State = Literal["free", "finished", "unfinished", "foreign"]
+# Mappings of results.json that are no family of scores.
+_NO_FAMILY = frozenset({"strategy", "stream", "rounds", "readings", "cost", "references"})
 
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One finished run: ``scores`` by name (None where undefined), ``settings`` its resolved configuration."""
-
-    folder: Path
-    strategy: str
-    stream: str
-    scenario: str
-    seed: int
-    scores: dict[str, float | None]
-    settings: dict[str, Any] = field(default_factory=dict)
+# The loader in C reads a configuration in a tenth of the time; some builds of PyYAML lack it.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True)
-class Unfinished:
-    """A run folder that cannot be compared, and why."""
-
-    folder: Path
-    reason: str
+class Damaged(ValueError):
+    """A file of a run cannot be used; the message says which, where and why."""
 
 
-def state_of(folder: Path) -> State:
-    """What a folder is to a run that would like to have it.
-
-    ``free``: not there, or empty but for what a run leaves that was killed before it began; ``finished`` or
-    ``unfinished``: it holds a run; ``foreign``: it holds anything else.
-    """
-    if not folder.exists():
-        return "free"
-    if not folder.is_dir():
-        return "foreign"
-    if _is_run(folder):
-        found = _read(folder)
-        return "finished" if isinstance(found, RunRecord) else "unfinished"
-    left = (file.name for file in folder.iterdir())
-    return "free" if all(re.fullmatch(r"\.lock|\..+\.part", name) for name in left) else "foreign"
-
-
-def status_of(folder: Path) -> str | None:
-    """What run.json says of a run: running, finished, failed or interrupted; None if it says nothing."""
-    try:
-        about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    status = about.get("status") if isinstance(about, dict) else None
-    return str(status) if status is not None else None
-
-
-def read_runs(paths: Iterable[Path]) -> tuple[list[RunRecord], list[Unfinished]]:
-    """The finished runs in run folders or in folders that contain run folders, each run once.
-
-    Raises:
-        BadCall: for a path that is no folder or has no run in it, and for a file that is damaged.
-    """
-    records: list[RunRecord] = []
-    unfinished: list[Unfinished] = []
-    seen: set[Path] = set()
-    for path in paths:
-        for folder in _run_folders(path):
-            if folder.resolve() in seen:
-                continue
-            seen.add(folder.resolve())
-            found = _read(folder)
-            if isinstance(found, RunRecord):
-                records.append(found)
-            else:
-                unfinished.append(found)
-    return records, unfinished
-
-
-def _run_folders(path: Path) -> list[Path]:
-    if not path.is_dir():
-        raise BadCall(f"{path}: there is no such folder")
-    if _is_run(path):
-        return [path]
-    inside = sorted(folder for depth in ("*", "*/*") for folder in path.glob(depth) if _is_run(folder))
-    if not inside:
-        raise BadCall(f"{path}: neither a run folder nor a folder of runs: there is no config.yaml")
-    return inside
-
-
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
+    """Whether a folder looks like that of a run, whole or not."""
     return (folder / "config.yaml").is_file() or (folder / "results.json").is_file()
 
 
-def _read(folder: Path) -> RunRecord | Unfinished:
-    path = folder / "results.json"
-    if not path.is_file():
-        told = status_of(folder)
-        reason = "it has no results.json yet"
-        return Unfinished(folder, reason if told in (None, "running") else f"its status is {told}")
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The mapping that a JSON file holds; ``None`` if there is no such file.
+
+    Raises:
+        Damaged: if it cannot be read, or holds anything else.
+    """
+    text = _text(path)
+    if text is None:
+        return None
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-        status = str(results["status"])
-        if status != "finished":
-            # A run that fails writes so to run.json; its results stay those of the last task it finished.
-            return Unfinished(folder, f"its status is {status_of(folder) or status}")
-        settings = _settings(folder / "config.yaml")
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        # Most are a JSONDecodeError, which names line and column.
+        raise Damaged(f"{path.name} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise Damaged(f"{path.name} holds a {type(value).__name__}, not a mapping")
+    return value
+
+
+def read_run(folder: Path, source: str, results: Mapping[str, Any]) -> RunRecord:
+    """A finished run; ``results`` is what its ``results.json`` holds.
+
+    Raises:
+        Damaged: if one of its files cannot be read or used.
+    """
+    settings = _settings(folder / "config.yaml")
+    try:
         return RunRecord(
-            folder=folder,
-            strategy=_name(results["strategy"]),
-            stream=_name(results["stream"]),
-            scenario=str(results.get("scenario", "")),
-            seed=int(results["seed"]),
-            scores={name: _number(results.get(name)) for name in SCORES},
+            name=str(results.get("name") or folder.name),
+            source=source,
+            strategy=component(results.get("strategy"), "strategy"),
+            stream=component(results.get("stream"), "stream"),
+            scenario=str(results.get("scenario") or ""),
+            seed=whole(results.get("seed"), "seed"),
+            scores=_scores(results),
             settings=settings,
+            cost=numbers(_mapping(results, "cost")),
+            matrix=matrix(results.get("accuracy_matrix")),
+            class_order=class_order(results.get("class_order")),
+            data=None if results.get("data") is None else str(results["data"]),
+            versions=_versions(folder / "environment.json"),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
-        raise BadCall(f"{path}: not the results of a run: {type(error).__name__}: {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise Damaged(f"results.json: {error}") from error
+
+
+def _scores(results: Mapping[str, Any]) -> dict[str, float | None]:
+    """The scores of the accuracy matrix, those of each family, and those that need references."""
+    scores = {name: number(results.get(name), name) for name in SCORES}
+    scores |= numbers(_mapping(results, "references"))
+    for family, found in results.items():
+        if isinstance(found, Mapping) and family not in _NO_FAMILY:
+            scores |= numbers(found, f"{family}/")
+    return scores
+
+
+def _mapping(results: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = results.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    loaded = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    text = _text(path)
+    if text is None:
+        raise Damaged(f"it has no {path.name}, so what was run is not known")
+    try:
+        loaded = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
+        raise Damaged(f"{path.name} is not YAML{where}") from error
     if not isinstance(loaded, dict):
-        raise ValueError(f"{path} holds no mapping")
+        raise Damaged(f"{path.name} holds no mapping")
     return loaded
 
 
-def _name(component: Any) -> str:
-    """The name of a component, which may be written with its options."""
-    return str(component["name"] if isinstance(component, dict) else component)
+def _versions(path: Path) -> dict[str, str | None]:
+    try:
+        return versions(read_json(path))
+    except Damaged:
+        # It says what the run was made with and nothing that is compared.
+        return {}
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise Damaged(f"{path.name} is not text (byte {error.start})") from error
+    except OSError as error:
+        raise Damaged(f"{path.name} cannot be read: {error.strerror}") from error
