@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest_plugins = ["tests.no_network", "tests.standin.fixture"]
+
 # Matrices of a few rows gain nothing from threads, and several processes would fight over the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -19,7 +19,7 @@ from prepare import mean_over_seen, only_last_task
 from reproduce import main
 
 SPLIT, PERMUTED, ROTATED = "split_mnist/derpp.yaml", "permuted_mnist/derpp.yaml", "rotated_mnist/derpp.yaml"
-GLOROT = ("model.init=xavier", "model.head={name: linear, init: xavier}")
+GLOROT = ("model.initialisation=xavier", "model.head={name: linear, initialisation: xavier}")
 
 
 def split(

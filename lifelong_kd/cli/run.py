@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,18 @@ def run(config: Path, overrides: tuple[str, ...], out: Path | None, imports: tup
 
     refuse_several_processes()
     loaded = load_config(config, overrides, imports=imports)
-    folder = out if out is not None else _same_or_new(Path("runs") / loaded.name, loaded.settings)
+    folder = out if out is not None else _same_or_new(_own_place(loaded.name), loaded.settings)
     _refuse_taken(folder)
     build(loaded).run(folder)
     _references(loaded, folder)
+
+
+def _own_place(name: str) -> Path:
+    """Where a run of this name goes; one that an agent of W&B's sweeps starts has an id of its own, and its sweep."""
+    sweep, run_id = os.environ.get("WANDB_SWEEP_ID"), os.environ.get("WANDB_RUN_ID")
+    if sweep and run_id:
+        return Path("runs") / f"sweep-{sweep}" / f"{name}-{run_id}"
+    return Path("runs") / name
 
 
 def _references(config: Any, folder: Path) -> None:
@@ -118,5 +127,5 @@ def resume(run: Path) -> None:
         raise BadCall(f"there is no run to resume in {run}")
     RunFolder(run).refuse_in_use()
     loaded = load_config(run / "config.yaml")
-    build(loaded).run(run, resume=True)
+    build(loaded, resume=run).run(run, resume=True)
     _references(loaded, run)

@@ -12,6 +12,7 @@ from lifelong_kd.config.evaluation import families_of
 from lifelong_kd.config.make import make, make_options
 from lifelong_kd.config.nouns import registry_of
 from lifelong_kd.config.sections import EvaluationSection
+from lifelong_kd.config.start import begin_from, check_start
 from lifelong_kd.core.errors import BadCall, ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -25,10 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["build", "build_parts", "pick_device", "refuse_several_processes"]
 
 
-def build(config: Config) -> Experiment:
+def build(config: Config, *, resume: Path | None = None) -> Experiment:
     """Stream, network, strategy, optimiser and trackers of ``config``, in an experiment.
 
-    Nothing is trained or written, but data may be read and, if the stream allows it, downloaded.
+    Nothing is trained or written, but data may be read and, if the stream allows it, downloaded; so is the model that
+    the student starts from.
+
+    Args:
+        config: what ``load_config`` returned.
+        resume: the folder of the run that will go on. If it has a checkpoint, the student's weights are in that, and
+            the model that it started from need not be within reach any more.
 
     Raises:
         BadCall: if a component refuses its options, the device is not there, or several processes were started.
@@ -53,7 +60,7 @@ def build(config: Config) -> Experiment:
     from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
 
     seeds = Seeds(settings["seed"])
-    strategy, optimizer, augment, trackers, controller, families = build_parts(config)
+    strategy, optimizer, augment, trackers, controller, families = build_parts(config, resume)
     stream = _stream(settings["stream"], augment, seeds)
     model, head = settings["model"], settings["model"]["head"]
     training = settings["training"]
@@ -64,6 +71,7 @@ def build(config: Config) -> Experiment:
             model=(model["name"], make_options("model", model)),
             head=(head["name"], make_options("head", head)),
         )
+    begin_from(network, model["init"], resume)
     return Experiment(
         settings=settings,
         name=config.name,
@@ -85,7 +93,7 @@ def build(config: Config) -> Experiment:
 
 
 def build_parts(
-    config: Config,
+    config: Config, resume: Path | None = None
 ) -> tuple[Any, Callable[..., Any], list[Any], list[Tracker], Any, dict[str, Any]]:
     """Strategy, optimiser, augmentation, trackers, controller and families, which need no data.
 
@@ -100,6 +108,7 @@ def build_parts(
     trackers = _collect(refused, lambda: _trackers(settings["tracking"]))
     controller = _collect(refused, lambda: make("rounds", settings["rounds"], key="rounds"))
     families = _collect(refused, lambda: families_of(settings["evaluation"]))
+    _collect(refused, lambda: check_start(settings["model"]["init"], resume))
     for name, family in (families or {}).items():
         if family.needs_validation and settings["stream"]["validation"] == 0:
             refused.append(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lifelong_kd.core.errors import BadCall
 
-__all__ = ["Cell", "parse_grid", "split_values"]
+__all__ = ["Cell", "parse_grid", "split_values", "with_hash"]
 
 
 @dataclass(frozen=True)
@@ -113,16 +114,13 @@ def _folder_name(pairs: Sequence[tuple[str, str]]) -> str:
     return "_".join(re.sub(r"[^A-Za-z0-9.]+", "-", word).strip("-") for word in words)[:100] or "run"
 
 
+def with_hash(cell: Cell) -> Cell:
+    """The cell under a name with a piece of its overrides' hash."""
+    digest = hashlib.sha256(repr(cell.overrides).encode()).hexdigest()[:8]
+    return replace(cell, name=f"{cell.name}_{digest}")
+
+
 def _distinct(cells: list[Cell]) -> list[Cell]:
     """Cells whose names would be the same get a piece of their overrides' hash."""
-    names = [cell.name for cell in cells]
-    return [
-        cell
-        if names.count(cell.name) == 1
-        else Cell(
-            f"{cell.name}_{hashlib.sha256(repr(cell.overrides).encode()).hexdigest()[:8]}",
-            cell.overrides,
-            cell.varied,
-        )
-        for cell in cells
-    ]
+    count = Counter(cell.name for cell in cells)
+    return [cell if count[cell.name] == 1 else with_hash(cell) for cell in cells]

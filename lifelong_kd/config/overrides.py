@@ -37,7 +37,8 @@ def parse_overrides(
             problems.append(Problem(key, "is given twice", WHERE))
         else:
             try:
-                found[key] = parse_value(value)
+                # Python's word for null, as the agent of a W&B sweep writes it; its True and False are YAML's.
+                found[key] = None if value == "None" else parse_value(value)
             except BadCall as error:
                 problems.append(Problem(key, str(error), WHERE))
     return found, problems

@@ -90,9 +90,12 @@ class ModelSection(_Section):
 
     Attributes:
         head: the classifier behind the features.
+        init: a model whose backbone the student begins with, its head being new: a ``.safetensors`` file, a run
+            folder (``runs/x`` for its last task, ``runs/x:3`` for task 3), or ``wandb:ENTITY/PROJECT/NAME:TAG``.
     """
 
     head: Annotated[object, Component("head")] = "linear"
+    init: str | None = None
 
 
 class TrainingSection(_Section):

@@ -20,7 +20,7 @@ Init = Literal["torch", "xavier"]
 
 
 def linear(
-    feature_size: int, classes: int, *, grow: bool = False, bias: bool = True, init: Init = "torch"
+    feature_size: int, classes: int, *, grow: bool = False, bias: bool = True, initialisation: Init = "torch"
 ) -> LinearHead:
     """Linear head: one weight vector and bias a class, logits = W f + b.
 
@@ -28,8 +28,8 @@ def linear(
         grow: start without columns and grow to the largest class seen plus one. Otherwise all classes have their
             columns from the start.
         bias: whether there is a bias.
-        init: ``torch`` draws rows as ``torch.nn.Linear`` draws its own; ``xavier`` uniformly in +-sqrt(6 / (features +
-            classes of the stream)), biases 0 (Glorot and Bengio 2010).
+        initialisation: ``torch`` draws rows as ``torch.nn.Linear`` draws its own; ``xavier`` uniformly in +-sqrt(6 /
+            (features + classes of the stream)), biases 0 (Glorot and Bengio 2010).
 
     Raises:
         BadCall: for an unknown initialisation.
@@ -38,9 +38,9 @@ def linear(
     >>> head.width, head.grow([0, 1], 0), head.width
     (0, True, 2)
     """
-    if init not in ("torch", "xavier"):
-        raise BadCall(f"init must be 'torch' or 'xavier', found {init!r}.")
-    bound = math.sqrt(6 / (feature_size + classes)) if init == "xavier" else None
+    if initialisation not in ("torch", "xavier"):
+        raise BadCall(f"initialisation must be 'torch' or 'xavier', found {initialisation!r}.")
+    bound = math.sqrt(6 / (feature_size + classes)) if initialisation == "xavier" else None
     return LinearHead(feature_size, classes, grow=grow, bias=bias, bound=bound)
 
 

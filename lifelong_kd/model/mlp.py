@@ -24,7 +24,7 @@ def mlp(
     activation: Literal["relu", "tanh", "gelu"] = "relu",
     dropout: float = 0.0,
     batch_norm: bool = False,
-    init: Literal["torch", "xavier"] = "torch",
+    initialisation: Literal["torch", "xavier"] = "torch",
 ) -> MLP:
     """Multi-layer perceptron: flattens its input, then hidden layers of any sizes.
 
@@ -37,8 +37,8 @@ def mlp(
         activation: non-linearity behind each hidden layer.
         dropout: probability of dropping a unit behind each hidden layer, in [0, 1).
         batch_norm: whether a BatchNorm stands before each non-linearity.
-        init: ``torch`` initialises layers as torch does; ``xavier`` draws weights uniformly in +-sqrt(6 / (fan-in +
-            fan-out)) and sets biases to 0 (Glorot and Bengio 2010), as DER's network for MNIST does.
+        initialisation: ``torch`` initialises layers as torch does; ``xavier`` draws weights uniformly in +-sqrt(6 /
+            (fan-in + fan-out)) and sets biases to 0 (Glorot and Bengio 2010), as DER's network for MNIST does.
 
     Raises:
         BadCall: for a size below 1, a dropout outside [0, 1), an unknown activation or initialisation.
@@ -52,9 +52,11 @@ def mlp(
         raise BadCall(f"dropout must lie in [0, 1), found {dropout}.")
     if activation not in ACTIVATIONS:
         raise BadCall(f"activation must be one of {', '.join(ACTIVATIONS)}, found {activation!r}.")
-    if init not in ("torch", "xavier"):
-        raise BadCall(f"init must be 'torch' or 'xavier', found {init!r}.")
-    network = MLP(math.prod(input_shape), tuple(hidden), ACTIVATIONS[activation], dropout, batch_norm, init)
+    if initialisation not in ("torch", "xavier"):
+        raise BadCall(f"initialisation must be 'torch' or 'xavier', found {initialisation!r}.")
+    network = MLP(
+        math.prod(input_shape), tuple(hidden), ACTIVATIONS[activation], dropout, batch_norm, initialisation
+    )
     network.reset_parameters()
     return network
 
@@ -69,10 +71,10 @@ class MLP(Backbone):
         activation: type[nn.Module],
         dropout: float,
         batch_norm: bool,
-        init: str = "torch",
+        initialisation: str = "torch",
     ) -> None:
         super().__init__()
-        self.init = init
+        self.initialisation = initialisation
         sizes = (inputs, *hidden)
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for number, (before, after) in enumerate(itertools.pairwise(sizes), start=1):
@@ -89,7 +91,7 @@ class MLP(Backbone):
     def reset_parameters(self) -> None:
         """What is drawn in another way than the layers draw it themselves: weights after Glorot and Bengio (2010)."""
         for layer in self.modules():
-            if self.init == "xavier" and isinstance(layer, nn.Linear):
+            if self.initialisation == "xavier" and isinstance(layer, nn.Linear):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
 

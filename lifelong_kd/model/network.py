@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -20,6 +20,9 @@ class Network(nn.Module):
     """
 
     head: Head
+
+    origin: Mapping[str, str] | None = None
+    """Name and digest of the model whose backbone this one began with, if it did."""
 
     def __init__(self, backbone: nn.Module, head: Head) -> None:
         super().__init__()

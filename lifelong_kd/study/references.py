@@ -223,7 +223,8 @@ def _finish(reference: Config, kind: str, place: Path, say: Say) -> None:
     if state == "unfinished" and status_of(place) == "failed":
         raise RunFailed(f"it failed before: `lifelong-kd resume {place}` tries again, or remove that folder")
     say(f"{'resuming' if state == 'unfinished' else 'making'} the {kind} reference in {place}")
-    build(reference).run(place, resume=state == "unfinished")
+    going_on = state == "unfinished"
+    build(reference, resume=place if going_on else None).run(place, resume=going_on)
 
 
 def _read(place: Path | None, results: dict[str, Any], kind: str, say: Say) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lifelong_kd.core.errors import BadCall, DataMissing
 from lifelong_kd.core.types import LOGITS, Batch, Said, Wants
 from lifelong_kd.model.freeze import digest, frozen_copy
+from lifelong_kd.model.origin import resolve_model
 from lifelong_kd.model.saved import load_saved, read_metadata
 from lifelong_kd.teacher.base import Rebuild
 from lifelong_kd.teacher.frozen import FrozenTeacher
@@ -27,19 +28,22 @@ class External(FrozenTeacher):
 
     It sees what the student sees, in the stream's own view and normalisation: train it on data normalised
     alike, or put its own normalisation before it (``torch.nn.Sequential(..., network)``). Its logits are said
-    at the student's columns: column k of a class-incremental stream is the k-th class of its class order.
-    Columns that stand for no class of the teacher are NaN, and ``columns`` lists the others, so that a term
-    leaves the rest out.
+    at the student's columns: column k of a class-incremental stream is the k-th class of its class order. A model
+    of ours knows the names of its classes, and each goes to the student's column of that name, whatever the order
+    of classes was in its run; classes that the stream does not have are left out. Columns that stand for no class
+    of the teacher are NaN, and ``columns`` lists the others, so that a term leaves the rest out.
 
     Args:
         module: the network, from Python.
-        path: a model that ``lifelong-kd export`` wrote, or a ``checkpoints/task_N.safetensors`` of a run. If a file of
+        path: a model of ours: a file that ``lifelong-kd export`` wrote, a run folder (``runs/x`` for the model after
+            its last task, ``runs/x:3`` for that after task 3), or ``wandb:ENTITY/PROJECT/NAME:TAG``. If a file of
             one's own registered its architecture, the run has to import that file as well.
         architecture: an image classifier of torchvision by name, such as ``resnet50``.
         weights: a file with that architecture's weights, as ``torch.save(network.state_dict(), file)`` writes it; its
             number of classes is read from the file. No code in it is run.
-        class_map: the student's class for each class of the teacher, ``{teacher's: student's}``; others of the teacher
-            are not taught. The teacher's classes are the student's if null.
+        class_map: the student's column for each column of the teacher, ``{teacher's: student's}``; others of the
+            teacher are not taught. If null they go by the names of their classes, and where the teacher has no names
+            each column is the student's.
         at: its modules whose outputs are compared, in the order of those of the term that compares maps; if null those
             that the term names, or its stages.
 
@@ -70,19 +74,24 @@ class External(FrozenTeacher):
             )
         self.class_map = dict(class_map) if class_map is not None else None
         self._check_map()
+        self._map = self.class_map
         self.at = tuple(at) if at is not None else None
-        self._names: list[str] = []
+        self._names: dict[int, str] = {}
+        source = None
         if path is not None:
-            self._names = read_metadata(_there(path)).get("network", {}).get("columns", [])
+            source = resolve_model(path)
+            self._names = _classes_of(read_metadata(source.path))
             # Initial weights are drawn and thrown away; what they draw must not be missing elsewhere.
             with torch.random.fork_rng(devices=[]):
-                module = load_saved(_there(path))
+                module = load_saved(source.path)
         elif architecture is not None and weights is not None:
             module = _of_torchvision(architecture, _there(weights))
         if not isinstance(module, nn.Module):
             raise BadCall(f"an external teacher is a torch.nn.Module, not {module!r}")
         self.module: nn.Module = frozen_copy(module)
         self._met = False
+        if source is not None:
+            self.origin = source.parent
 
     def _check_map(self) -> None:
         if self.class_map is None:
@@ -98,17 +107,34 @@ class External(FrozenTeacher):
 
     @property
     def columns(self) -> tuple[int, ...] | None:
-        return tuple(sorted(self.class_map.values())) if self.class_map is not None else None
+        return tuple(sorted(self._map.values())) if self._map is not None else None
 
     def check_columns(self, columns: Sequence[str]) -> None:
-        pairs = self.class_map.items() if self.class_map is not None else enumerate(range(len(self._names)))
-        for theirs, ours in pairs:
-            if theirs < len(self._names) and ours < len(columns) and self._names[theirs] != columns[ours]:
+        names = list(self._names.values())
+        if not names or not columns or len(set(names)) < len(names) or len(set(columns)) < len(columns):
+            return
+        if self.class_map is None:
+            self._map = self._by_name(columns)
+            return
+        for theirs, ours in self.class_map.items():
+            name = self._names.get(theirs)
+            # A name that the stream does not have is for the map to translate.
+            if name in columns and ours < len(columns) and name != columns[ours]:
                 raise BadCall(
-                    f"the external teacher's column {theirs} stands for class {self._names[theirs]!r}, the student's"
-                    f" column {ours} for {columns[ours]!r}: give both runs one stream.class_order, or the teacher a"
-                    " class_map"
+                    f"class_map gives the external teacher's column {theirs}, class {name!r}, to the student's column"
+                    f" {ours}, class {columns[ours]!r}; leave it out, and classes go by their names"
                 )
+
+    def _by_name(self, columns: Sequence[str]) -> dict[int, int] | None:
+        """The student's column of each class that both know; ``None`` if every column is where it was."""
+        places = {name: column for column, name in enumerate(columns)}
+        found = {theirs: places[name] for theirs, name in self._names.items() if name in places}
+        if not found:
+            raise BadCall(
+                f"the external teacher knows none of the stream's classes: it knows {_some(self._names.values())},"
+                f" the stream has {_some(columns)}; if they mean the same, give a class_map"
+            )
+        return None if found == {column: column for column in range(len(columns))} else found
 
     def begin(self, forward: Any, device: torch.device) -> None:
         super().begin(forward, device)
@@ -118,8 +144,8 @@ class External(FrozenTeacher):
         if self.at is not None and (wants.maps or wants.at):
             wants = replace(wants, maps=False, at=self.at)
         said = self.ask(batch, wants) if self._met else self._first(batch, wants)
-        if self.class_map is not None:
-            said.logits = self._mapped(said.logits, self.class_map)
+        if self._map is not None:
+            said.logits = self._mapped(said.logits, self._map)
         return said
 
     def _first(self, batch: Batch, wants: Wants) -> Said:
@@ -134,7 +160,7 @@ class External(FrozenTeacher):
                 f" {tuple(batch.x.shape[1:])}: {str(error).strip().splitlines()[0]}"
             ) from error
         width = said.logits.shape[1] if said.logits.dim() == 2 else 0
-        beyond = [column for column in self.class_map or () if column >= width]
+        beyond = [column for column in self._map or () if column >= width]
         if not width or beyond:
             raise BadCall(
                 f"class_map names class {beyond[0]} of the external teacher, which has {width}"
@@ -160,6 +186,20 @@ class External(FrozenTeacher):
             raise BadCall(
                 "the external teacher is not the one that the run began with: its file has changed since"
             )
+
+
+def _classes_of(metadata: Mapping[str, Any]) -> dict[int, str]:
+    """The columns of a saved model that have been learned, with the names of their classes; none in an old file."""
+    network = metadata.get("network") or {}
+    names = network.get("columns") or []
+    learned = sorted({column for classes, _ in network.get("tasks") or [] for column in classes})
+    return {column: str(names[column]) for column in learned if column < len(names)}
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few of many names."""
+    every = list(names)
+    return ", ".join(map(repr, every[:5])) + (f" and {len(every) - 5} more" if len(every) > 5 else "")
 
 
 def _there(path: str) -> Path:

@@ -20,7 +20,7 @@ from lifelong_kd.rounds.single import Single
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.tracking.base import RunInfo, Status, Tracker
-from lifelong_kd.tracking.composite import Trackers
+from lifelong_kd.tracking.composite import Trackers, one_line
 from lifelong_kd.tracking.jsonl import truncate as truncate_metrics
 from lifelong_kd.training import checkpoint
 from lifelong_kd.training.ask import Asker
@@ -100,6 +100,7 @@ class Experiment:
         self.training = training
         self.seeds = seeds
         self.plots = plots
+        self.origin = getattr(network, "origin", None)
         self.device = torch.device(device)
         self.trackers = Trackers(trackers)
         self.ledger = Ledger(len(stream.tasks))
@@ -200,6 +201,7 @@ class Experiment:
         check_folder(place, resume=resume)
         place.lock()
         status: Status = "failed"
+        why: str | None = None
         try:
             # Once more: between the look and the lock another process may have had a whole run here.
             check_folder(place, resume=resume)
@@ -215,8 +217,11 @@ class Experiment:
         except Interrupted:
             status = "interrupted"
             raise
+        except Exception as error:
+            why = one_line(error)
+            raise
         finally:
-            self._close(place, status)
+            self._close(place, status, why)
         return results
 
     def _open(self, folder: RunFolder, *, resume: bool) -> dict[str, Any] | None:
@@ -227,6 +232,7 @@ class Experiment:
             folder.write_yaml("config.yaml", self.settings)
         around = environment(self.device)
         folder.write_json("environment.json", around)
+        about.pop("error", None)
         folder.write_json("run.json", {**about, "name": self.name, "status": "running"})
         self._about = {**about, "name": self.name}
         # Avalanche's own strategies have no state that can be saved without pickle.
@@ -273,6 +279,7 @@ class Experiment:
             trackers=self.trackers,
             controller=str(self.settings.get("rounds", {}).get("name", type(self.controller).__name__)),
             plots=self.plots,
+            origin=self.origin,
         )
         rounds = None
         if self.plugin is not None and self.state is not None:
@@ -295,13 +302,13 @@ class Experiment:
             keeper=keeper,
         )
 
-    def _close(self, folder: RunFolder, status: Status) -> None:
+    def _close(self, folder: RunFolder, status: Status, why: str | None) -> None:
         """Tell the trackers and write how the run ended; a disk that is still full does not hide why it did."""
         try:
             self.trackers.finish(status)
             if status != "finished":
                 with suppress(RunFailed):
-                    write_status(folder, status)
+                    write_status(folder, status, why)
         finally:
             folder.unlock()
 

@@ -179,8 +179,9 @@ class Keeper:
         return Results(self.folder.path, data)
 
 
-def write_status(folder: RunFolder, status: str) -> None:
-    """Write how a run ended, or that it goes on."""
+def write_status(folder: RunFolder, status: str, why: str | None = None) -> None:
+    """Write how a run ended, and of one that failed why, or that it goes on."""
     about = folder.read_json("run.json")
     if about is not None:
-        folder.write_json("run.json", {**about, "status": status})
+        reason = {} if why is None else {"error": why}
+        folder.write_json("run.json", {**about, "status": status, **reason})

@@ -20,7 +20,7 @@ MODELS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "resnet18": ({"width": 4}, (3, 16, 16)),
     "resnet32": ({"width": 4}, (3, 16, 16)),
 }
-XAVIER = ("mlp", {"hidden": [8], "init": "xavier"}, (1, 4, 4))
+XAVIER = ("mlp", {"hidden": [8], "initialisation": "xavier"}, (1, 4, 4))
 CASES = [*((name, options, shape) for name, (options, shape) in MODELS.items()), XAVIER]
 
 
@@ -77,7 +77,9 @@ def test_a_grown_head_keeps_its_columns_and_nothing_else(head: str) -> None:
 
 
 def test_a_head_with_another_rule_follows_it() -> None:
-    network = build("mlp", {"hidden": [8], "init": "xavier"}, (4,), "linear", init="xavier")
+    network = build(
+        "mlp", {"hidden": [8], "initialisation": "xavier"}, (4,), "linear", initialisation="xavier"
+    )
     built = digest(network)
     train_a_little(network, (4,))
     torch.manual_seed(0)

@@ -22,6 +22,8 @@ from lifelong_kd.model.freeze import digest
 from lifelong_kd.strategy.naive import naive
 from lifelong_kd.teacher.external import External
 from lifelong_kd.testing.small import small_experiment
+from tests.standin.artifacts import put_artifact
+from tests.standin.server import Server
 from tests.teacher.life import CPU, batch_of, call, inputs, network, rebuilder, saved, state_of
 
 
@@ -148,7 +150,7 @@ def test_what_is_refused(options: dict[str, Any], message: str) -> None:
 
 
 def test_files_that_are_not_there_or_not_ours(tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match=r"external teacher's file .*none\.safetensors is not there"):
+    with pytest.raises(DataMissing, match=r"the model .*none\.safetensors is not there"):
         External(path=str(tmp_path / "none.safetensors"))
     (tmp_path / "other").write_bytes(b"12345678901234")
     with pytest.raises(BadCall, match="damaged, or not a model of lifelong_kd"):
@@ -202,14 +204,95 @@ def test_from_a_configuration(tmp_path: Path) -> None:
     assert "there is no teacher called 'emma'" in str(wrong.problems[0])
 
 
-def test_a_teacher_whose_columns_are_other_classes_is_refused(tmp_path: Path) -> None:
+def trained(path: Path, columns: list[str], tasks: list[list[int]]) -> nn.Module:
+    """A file of a run whose columns have names, of which those of ``tasks`` have been learned."""
+    torch.manual_seed(4)
+    made = build_network((5,), len(columns), model=("mlp", {"hidden": [8]}))
+    shape = {"input_shape": [5], "classes": len(columns), "columns": columns}
+    about = {
+        "digest": digest(made),
+        "config": {"imports": [], "model": {"name": "mlp", "hidden": [8], "head": {"name": "linear"}}},
+        "network": {**shape, "tasks": [[classes, 0] for classes in tasks]},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(made.state_dict(), path, metadata={"lifelong_kd": json.dumps(about)})
+    return made.eval()
+
+
+def test_its_classes_go_by_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "checkpoints" / "task_1.safetensors"
+    made = trained(path, ["ape", "bee", "cat", "dog", "eel", "fox"], [[0, 1], [2, 3]])
+    theirs = made(inputs(0)).detach()
+    # Another order, classes that it has not learned or never had, and one of its own that the stream lacks.
+    teacher = begun(path=str(tmp_path / "run"))
+    teacher.check_columns(["dog", "gnu", "fox", "ape", "cat"])
+    said = teacher.teach(batch_of(inputs(0))).logits
+    assert teacher.columns == (0, 3, 4)
+    assert torch.equal(said[:, [0, 3, 4]], theirs[:, [3, 0, 2]])
+    assert said[:, [1, 2]].isnan().all()
+    assert teacher.origin == {"name": "task_1.safetensors", "digest": digest(made)}
+
+    # With a stream of the same classes in the same order, what it has learned stays where it is.
+    same_order = begun(path=str(path))
+    same_order.check_columns(["ape", "bee", "cat", "dog", "eel", "fox"])
+    assert same_order.columns == (0, 1, 2, 3)
+    stranger = begun(path=str(path))
+    with pytest.raises(
+        BadCall, match=r"none of the stream's classes: it knows 'ape', 'bee', 'cat', 'dog', the"
+    ):
+        stranger.check_columns(["gnu", "hen", "ibis", "jay", "kea", "lynx"])
+
+
+def test_one_that_learned_every_class_in_the_same_order_says_all_it_has(tmp_path: Path) -> None:
+    made = trained(tmp_path / "m.safetensors", ["ape", "bee"], [[0], [1]])
+    teacher = begun(path=str(tmp_path / "m.safetensors"))
+    teacher.check_columns(["ape", "bee"])
+    assert teacher.columns is None
+    assert torch.equal(teacher.teach(batch_of(inputs(0))).logits, made(inputs(0)).detach())
+
+
+def test_a_class_map_translates_names_but_does_not_contradict_them(tmp_path: Path) -> None:
+    trained(tmp_path / "m.safetensors", ["tabby", "dog"], [[0, 1]])
+    path = str(tmp_path / "m.safetensors")
+    begun(path=path, class_map={0: 1}).check_columns(["dog", "cat"])
+    begun(path=path, class_map={1: 0}).check_columns(["dog", "cat"])
+    with pytest.raises(BadCall, match=r"column 1, class 'dog', to the student's column 1, class 'cat'"):
+        begun(path=path, class_map={1: 1}).check_columns(["dog", "cat"])
+
+
+def test_names_that_say_nothing_leave_the_columns_as_they_are(tmp_path: Path) -> None:
+    trained(tmp_path / "m.safetensors", ["a", "a"], [[0, 1]])
+    twice = begun(path=str(tmp_path / "m.safetensors"))
+    twice.check_columns(["a", "b"])
+    unnamed = begun(network(1))
+    unnamed.check_columns(["a", "b"])
+    assert twice.columns is None and unnamed.columns is None and unnamed.origin is None
+
+
+def test_it_may_lie_on_a_server(
+    wandb_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIFELONG_KD_MODELS", str(tmp_path / "models"))
+    made = trained(tmp_path / "task_1.safetensors", ["a", "b"], [[0, 1]])
+    files = {"task_1.safetensors": (tmp_path / "task_1.safetensors").read_bytes()}
+    put_artifact(wandb_server.state, "p/big", files, {"digest": digest(made)})
+    teacher = External(path="wandb:someone/p/big:latest")
+    assert digest(teacher.module) == digest(made)
+    assert teacher.origin == {"name": "someone/p/big:v0", "digest": digest(made)}
+
+
+def test_a_run_teaches_one_whose_classes_come_in_another_order(tmp_path: Path) -> None:
     first, second = small_experiment(naive(), epochs=1), small_experiment(naive(), epochs=1)
     first.settings["model"] = {"name": "mlp", "hidden": [16], "batch_norm": True, "head": {"name": "linear"}}
     first.run(tmp_path / "run")
-    path = str(tmp_path / "run" / "checkpoints" / "task_2.safetensors")
     names = [str(name) for name in second.stream.class_names]
-    External(path=path).check_columns(names)
-    swapped = [names[1], names[0], *names[2:]]
-    with pytest.raises(BadCall, match="column 0 stands for class '0', the student's column 0 for '1'"):
-        External(path=path).check_columns(swapped)
-    External(path=path, class_map={0: 1, 1: 0}).check_columns(swapped)
+    teacher = External(path=f"{tmp_path / 'run'}:2")
+    teacher.check_columns(names)
+    assert teacher.columns is None
+    teacher.check_columns([names[1], names[0], *names[2:]])
+    assert teacher._map == {0: 1, 1: 0, 2: 2, 3: 3, 4: 4, 5: 5}
+    assert teacher.origin is not None
+    assert (
+        teacher.origin["name"]
+        == json.loads((tmp_path / "run" / "lineage.json").read_text())["models"][2]["name"]
+    )
