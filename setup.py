@@ -24,19 +24,26 @@ def description() -> str:
 
 
 EXTRAS = {
+    "ray": ["ray"],
     "search": ["optuna>=4"],
+    "slurm": ["submitit"],
     "timm": ["timm>=1.0"],
+    "reports": ["wandb-workspaces>=0.4"],
     "dev": [
         "build>=1.2",
         "mypy>=2.4,<3",
         "optuna>=4",
+        "playwright>=1.50",
         "pytest>=9",
         "pytest-timeout>=2.4",
         "pytest-xdist>=3.8",
+        "ray",
         "ruff>=0.17.5,<0.18",
         "setuptools>=77",
+        "submitit",
         "torchmetrics",
         "types-PyYAML",
+        "wandb-workspaces>=0.4",
         "wheel",
     ],
 }
@@ -48,7 +55,10 @@ setup(
     long_description=description(),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["lifelong_kd", "lifelong_kd.*"]),
-    package_data={"lifelong_kd": ["py.typed"]},
+    package_data={
+        "lifelong_kd": ["py.typed"],
+        "lifelong_kd.comparison.page": ["template.html", "page.css", "page.js"],
+    },
     python_requires=">=3.11",
     install_requires=[
         "avalanche-lib==0.6.0",
@@ -62,8 +72,10 @@ setup(
         "rich",
         "safetensors",
         "scikit-learn",
-        "scipy",
+        # bootstrap and permutation_test take "rng" from 1.15 on.
+        "scipy>=1.15",
         "matplotlib",
+        "Jinja2>=3.1",
         # Avalanche asks for it through an extra that older versions of pip leave out.
         "quadprog",
     ],

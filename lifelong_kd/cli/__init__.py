@@ -11,6 +11,7 @@ from lifelong_kd.cli.group import Commands
 from lifelong_kd.cli.look import list_components, show, validate
 from lifelong_kd.cli.run import resume, run
 from lifelong_kd.cli.sweep import sweep
+from lifelong_kd.cli.wandb import wandb
 
 __all__ = ["main"]
 
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (run, sweep, resume, compare, validate, list_components, show, export):
+for command in (run, sweep, resume, compare, validate, list_components, show, export, wandb):
     main.add_command(command)

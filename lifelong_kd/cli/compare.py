@@ -161,9 +161,12 @@ def _terminal() -> tuple[int, bool]:
 
 
 def _write(comparison: Comparison, out: Path) -> None:
+    import shlex
+    import sys
+
     from lifelong_kd.comparison.output import write_all
 
-    written = write_all(comparison, out)
+    written = write_all(comparison, out, shlex.join(["lifelong-kd", *sys.argv[1:]]))
     files = [path.name for path in written if path.parent == out]
     plots = len(written) - len(files)
     click.echo(

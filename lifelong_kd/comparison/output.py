@@ -34,8 +34,8 @@ def refuse_run_folder(folder: Path) -> None:
         raise BadCall(f"--out {folder} is a file: give a folder")
 
 
-def write_all(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write the tables, the page and the plots; returns their paths.
+def write_all(comparison: Comparison, folder: Path, command: str | None = None) -> list[Path]:
+    """Write the tables, the page and the plots; returns their paths. The page shows the ``command`` that made it.
 
     Everything is made first and then moved to its place, each file at once: a reader never sees half of one, and what
     an earlier comparison wrote is replaced.
@@ -44,7 +44,7 @@ def write_all(comparison: Comparison, folder: Path) -> list[Path]:
         BadCall: if the folder is that of a run, or cannot be written.
     """
     from lifelong_kd.comparison.page import write_page
-    from lifelong_kd.comparison.plots import draw_all
+    from lifelong_kd.comparison.plots import draw, draw_all
 
     refuse_run_folder(folder)
     partial = folder / PARTIAL
@@ -60,8 +60,12 @@ def write_all(comparison: Comparison, folder: Path) -> list[Path]:
         }
         for name, text in texts.items():
             (partial / name).write_text(text, encoding="utf-8", newline="")
-        write_page(comparison, partial / "compare.html")
-        draw_all(comparison, partial / "plots")
+        pictures = draw(comparison)
+        write_page(comparison, partial / "compare.html", command, pictures=pictures)
+        draw_all(comparison, partial / "plots", pictures=pictures)
+        if (folder / "compare.html").is_file():
+            # What an earlier comparison drew and this one does not would be taken for a part of it.
+            shutil.rmtree(folder / "plots", ignore_errors=True)
         made = sorted(path.relative_to(partial) for path in partial.rglob("*") if path.is_file())
         for path in made:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -22,8 +22,6 @@ from lifelong_kd.core.errors import BadCall, nearest
 __all__ = ["build_report", "parse_target", "write_report"]
 
 EXTRA = "a W&B report needs wandb-workspaces: pip install 'lifelong_kd[reports]'"
-# Seconds that the server may take for one answer, and how often it is asked again.
-TIMEOUT, RETRIES, PAUSE = 20, 2, 2.0
 # Characters of a title that the server takes.
 TITLE = 128
 
@@ -42,8 +40,11 @@ def write_report(comparison: Comparison, target: str) -> str:
     import wandb
     from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
+    from lifelong_kd.tracking.wandb.client import client
+
     try:
-        _need_project(_client(), entity, project)
+        _refuse_offline()
+        _need_project(client(), entity, project)
         report.save()
     except BadCall:
         raise
@@ -157,25 +158,13 @@ def _groups(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _client() -> Any:
-    """The SDK's client, told to give up soon; without a key it is not made, for it would ask for one."""
-    import wandb
-    from wandb.sdk import wandb_setup
+def _refuse_offline() -> None:
+    from lifelong_kd.tracking.wandb.mode import resolve_mode, settled_mode
 
-    from lifelong_kd.tracking.wandb.mode import has_key, resolve_mode, settled_mode
-
-    settings = wandb_setup.singleton().settings
-    settings.x_graphql_timeout_seconds = float(TIMEOUT)
-    settings.x_graphql_retry_max = RETRIES
-    settings.x_graphql_retry_wait_max_seconds = PAUSE
-    found = has_key()
-    if resolve_mode("auto", lambda: found, settled=settled_mode).mode != "online":
-        missing = "W&B is set to offline (WANDB_MODE, or `wandb offline`)"
+    if resolve_mode("auto", lambda: True, settled=settled_mode).mode != "online":
         raise BadCall(
-            f"a report is kept by the W&B server, and {missing if found else 'there is no W&B API key'}:"
-            f" {'unset it' if found else 'run `wandb login`, or set WANDB_API_KEY'}"
+            "a report is kept by the W&B server, and W&B is set to offline (WANDB_MODE, or `wandb offline`): unset it"
         )
-    return wandb.Api(timeout=TIMEOUT)
 
 
 def _need_project(api: Any, entity: str, project: str) -> None:

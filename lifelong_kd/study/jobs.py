@@ -1,23 +1,29 @@
-"""Running the jobs of a study, each in a process of its own, so that one crash costs one cell."""
+"""Running the jobs of a study on an engine, so that one crash costs one cell."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from lifelong_kd.comparison.read import state_of, status_of
+from lifelong_kd.study.board import Board, Running
+from lifelong_kd.study.cell import is_done
+from lifelong_kd.study.claim import TAKEN, in_use
+from lifelong_kd.study.engines.base import Engine
 from lifelong_kd.study.plan import Job
 
-__all__ = ["last_words", "run_jobs"]
+__all__ = ["Ended", "last_words", "run_jobs"]
 
-# How long a stopped run may take to write what it has.
-_GRACE = 60.0
+Ended = Callable[[Job, str, float | None], None]
+"""Told of each job that has ended: the job, why it failed (empty if it has not), and the seconds it took here."""
+
+# How often is looked whether a cell that another process has is free again.
+LOOK = 1.0
 
 
 def last_words(log: Path) -> str:
@@ -30,70 +36,82 @@ def last_words(log: Path) -> str:
     return written[-1].removeprefix("error: ")[:300] if written else "it wrote nothing"
 
 
-def run_jobs(jobs: Sequence[Job], slots: int, report: Callable[[Job, int, float], None]) -> list[Job]:
-    """Run the unfinished ones, ``slots`` at a time; a failed job does not stop the others.
+def run_jobs(board: Board, engine: Engine, ended: Ended, tick: Callable[[], object] = lambda: None) -> None:
+    """Run what waits on the board, as many at a time as the engine has slots; a failed job does not stop the others.
+
+    A cell that another process has is left to it and looked at again until that has ended: it is then finished, failed,
+    or taken over if its process was stopped or killed.
 
     Args:
-        jobs: what :func:`plan` returned.
-        slots: processes side by side.
-        report: called with job, exit status and seconds as each one ends.
-
-    Returns:
-        The jobs that failed.
+        board: the jobs; everything that happens is entered there.
+        engine: runs them.
+        ended: called as each job ends.
+        tick: called again and again, to show where the study stands.
 
     Raises:
-        KeyboardInterrupt: on Ctrl-C or SIGTERM, after every process has been asked to stop and has stopped.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, after every job has been asked to stop and has stopped.
     """
-    waiting = [job for job in jobs if job.command is not None]
-    running: dict[subprocess.Popen[bytes], tuple[Job, float]] = {}
-    failed: list[Job] = []
-    environment = dict(os.environ)
-    if slots > 1:  # without this every process would take every core
-        threads = max(1, (os.cpu_count() or 1) // slots)
-        environment.setdefault("OMP_NUM_THREADS", str(threads))
+    looked = 0.0
+    board.slots = engine.slots
     try:
         with _sigterm_as_interrupt():
-            while waiting or running:
-                while waiting and len(running) < slots:
-                    job = waiting.pop(0)
-                    running[_start(job, environment)] = (job, time.monotonic())
-                for process in [process for process in running if process.poll() is not None]:
-                    job, since = running.pop(process)
-                    if process.returncode != 0:
-                        failed.append(job)
-                    report(job, process.returncode, time.monotonic() - since)
-                time.sleep(0.05)
+            while board.waiting or board.running or board.elsewhere:
+                while board.waiting and len(board.running) < engine.slots:
+                    _start(board, engine, board.waiting.popleft())
+                for run in list(board.running.values()):
+                    status = engine.poll(run.handle)
+                    if status is not None:
+                        _enter(board, run, status, ended)
+                if board.elsewhere and time.monotonic() - looked >= LOOK:
+                    _look_again(board, ended)
+                    looked = time.monotonic()
+                tick()
+                time.sleep(engine.pause)
     except KeyboardInterrupt:
-        _stop(list(running))
+        engine.stop([run.handle for run in board.running.values()])
         raise
-    return failed
+    finally:
+        engine.close()
 
 
-def _start(job: Job, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    assert job.command is not None
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with open(job.log, "ab") as log:
-        # A session of its own: Ctrl-C reaches it once, from us, and not a second time from the terminal.
-        return subprocess.Popen(
-            job.command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
+def _start(board: Board, engine: Engine, job: Job) -> None:
+    if in_use(job.folder):
+        board.elsewhere.append(job)
+        return
+    fresh = state_of(job.folder) == "free"
+    board.running[job.name] = Running(job, engine.start(job), time.monotonic(), fresh)
 
 
-def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        process.send_signal(signal.SIGINT)
-    until = time.monotonic() + _GRACE
-    for process in processes:
-        try:
-            process.wait(max(0.0, until - time.monotonic()))
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.kill()
-            process.wait()
+def _enter(board: Board, run: Running, status: int, ended: Ended) -> None:
+    job, seconds = run.job, time.monotonic() - run.since
+    del board.running[job.name]
+    if status == TAKEN:
+        board.elsewhere.append(job)
+        return
+    if status == 0:
+        board.finished.append(job)
+        if run.fresh:
+            board.lasted.append((job.groups, seconds))
+        ended(job, "", seconds)
+        return
+    what = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    board.failed[job.name] = f"{last_words(job.log).rstrip('.')} ({what})"
+    ended(job, board.failed[job.name], seconds)
+
+
+def _look_again(board: Board, ended: Ended) -> None:
+    for job in list(board.elsewhere):
+        if in_use(job.folder):
+            continue
+        board.elsewhere.remove(job)
+        if is_done(job.folder):
+            board.finished.append(job)
+            ended(job, "", None)
+        elif status_of(job.folder) == "failed":
+            board.failed[job.name] = f"{last_words(job.log).rstrip('.')}"
+            ended(job, board.failed[job.name], None)
+        else:
+            board.waiting.append(job)
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def test_the_exported_model_loads_as_the_message_says(finished: Path) -> None:
 def test_compare_reads_it(finished: Path) -> None:
     result = call("compare", finished / "first", "--out", finished / "table")
     assert result.exit_code == 0
-    (row,) = json.loads((finished / "table" / "compare.json").read_text())
+    (row,) = json.loads((finished / "table" / "compare.json").read_text())["rows"]
     assert (row["strategy"], row["stream"], row["scenario"], row["seeds"]) == (
         "lwf",
         "split_digits",

@@ -35,15 +35,16 @@ def study(tmp_path: Path) -> Path:
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page and the plots, which have tests of their own and take seconds, as short files."""
 
-    def page(comparison: Any, path: Path) -> None:
+    def page(comparison: Any, path: Path, command: str | None = None, *, pictures: Any = None) -> None:
         path.write_text("<html></html>")
 
-    def plots(comparison: Any, folder: Path) -> dict[str, Path]:
+    def plots(comparison: Any, folder: Path, *, pictures: Any = None) -> dict[str, Path]:
         (folder / "curves.png").write_bytes(b"png")
         return {"curves": folder / "curves.png"}
 
     monkeypatch.setattr("lifelong_kd.comparison.page.write_page", page)
     monkeypatch.setattr("lifelong_kd.comparison.plots.draw_all", plots)
+    monkeypatch.setattr("lifelong_kd.comparison.plots.draw", lambda comparison: [])
 
 
 def test_the_table_alone_is_printed(study: Path) -> None:

@@ -1,122 +1,120 @@
+"""What ``lifelong-kd sweep`` says before it runs anything, and where an agent's run goes."""
+
 from __future__ import annotations
 
-import itertools
 import json
-import signal
-import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
+import yaml
+from click.testing import CliRunner, Result
 
-from lifelong_kd.config.grid import parse_grid
+from lifelong_kd.cli import main
+from lifelong_kd.cli.run import _own_place
 from lifelong_kd.config.load import load_config
-from lifelong_kd.core.errors import BadCall
-from lifelong_kd.study.jobs import last_words, run_jobs
-from lifelong_kd.study.plan import Job, plan
-
-
-def _job(folder: Path, name: str, code: str | None) -> Job:
-    command = None if code is None else (sys.executable, "-S", "-c", code)
-    return Job(name, folder / name, command, folder / "logs" / f"{name}.log")
-
-
-def test_a_failed_job_stops_no_other(tmp_path: Path) -> None:
-    jobs = [
-        _job(tmp_path, "bad", "print('no'); raise SystemExit(3)"),
-        _job(tmp_path, "done", None),
-        _job(tmp_path, "good", "import os; print(os.environ['OMP_NUM_THREADS'])"),
-    ]
-    ended: list[tuple[str, int]] = []
-    failed = run_jobs(jobs, 2, lambda job, status, seconds: ended.append((job.name, status)))
-    assert sorted(ended) == [("bad", 3), ("good", 0)]
-    assert [job.name for job in failed] == ["bad"]
-    assert jobs[0].log.read_text() == "no\n"
-    assert int(jobs[2].log.read_text()) >= 1
-
-
-def test_slots_are_kept(tmp_path: Path) -> None:
-    code = "import time; print(time.time()); time.sleep(0.2); print(time.time())"
-    jobs = [_job(tmp_path, str(number), code) for number in range(3)]
-    assert run_jobs(jobs, 1, lambda *_: None) == []
-    spans = sorted([float(word) for word in job.log.read_text().split()] for job in jobs)
-    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_reaches_every_process(tmp_path: Path, number: signal.Signals) -> None:
-    code = (
-        "import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: (print('told'), sys.exit(0)));"
-        "print('up', flush=True); time.sleep(60)"
-    )
-    jobs = [_job(tmp_path, name, code) for name in ("a", "b")]
-
-    def stop() -> None:
-        while not all(job.log.exists() and job.log.read_text() == "up\n" for job in jobs):
-            time.sleep(0.02)
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
-
-    thread = threading.Thread(target=stop)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_jobs(jobs, 2, lambda *_: None)
-    thread.join()
-    assert [job.log.read_text() for job in jobs] == ["up\ntold\n"] * 2
-
 
 CONFIG = "stream: split_digits\nmodel: mlp\nstrategy: naive\n"
 
 
-def _pretend(folder: Path, overrides: list[str], path: Path, status: str) -> None:
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(CONFIG)
+    return Path("c.yaml")
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in ("sweep", *arguments)])
+
+
+def failed_cell(config: Path, seed: int) -> Path:
+    folder = Path("runs") / "sweep-c" / f"seed-{seed}"
     folder.mkdir(parents=True)
-    loaded = load_config(path, overrides)
-    (folder / "config.yaml").write_text(loaded.dump())
-    results = {
-        "status": status,
-        "strategy": "naive",
-        "stream": "split_digits",
-        "scenario": "class",
-        "seed": 0,
-    }
-    (folder / "results.json").write_text(json.dumps(results))
+    (folder / "config.yaml").write_text(load_config(config, [f"seed={seed}"]).dump())
+    (folder / "run.json").write_text('{"status": "failed"}')
+    log = folder.parent / "logs" / f"seed-{seed}.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text(f"error: the loss is nan in {seed}.\n")
+    return log
 
 
-def test_plan_skips_resumes_and_begins(tmp_path: Path) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(CONFIG)
-    study = tmp_path / "study"
-    cells = parse_grid(["seed=0..2", "training.epochs=1"])
-    _pretend(study / "seed-0", ["seed=0", "training.epochs=1"], path, "finished")
-    _pretend(study / "seed-1", ["seed=1", "training.epochs=1"], path, "running")
-    finished, resumed, fresh = plan(path, cells, study, [])
-    assert finished.command is None
-    assert resumed.command is not None and resumed.command[3:] == ("resume", str(study / "seed-1"))
-    assert fresh.command is not None
-    expected = ("run", str(path), "seed=2", "training.epochs=1", "--out", str(study / "seed-2"))
-    assert fresh.command[3:] == expected
-    assert not (study / "logs").exists()
-    with pytest.raises(
-        BadCall, match=r"seed-0 holds a run with other settings \(training.epochs: 1 there, 2 here\)"
-    ):
-        plan(path, parse_grid(["seed=0..2", "training.epochs=2"]), study, [])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["c.yaml", "seed=3..1"], "error: seed: the range 3..1 is empty"),
+        (["c.yaml", "seed"], "found 'seed', allowed: key=a,b,c such as seed=0..4"),
+        (["c.yaml", "--engine", "dask"], "'dask' is not one of 'processes', 'ray', 'slurm'"),
+        (["c.yaml", "--slurm", "partition=a"], "--slurm is for --engine slurm, and the engine is processes"),
+        (["c.yaml", "--engine", "slurm"], "the engine 'slurm' needs --slurm timeout_min=MINUTES"),
+        (["here"], "here is a folder without study.json, so no study"),
+        (["run"], "run is a run, not a study: `lifelong-kd resume run` goes on with it"),
+        (["run", "--out", "x"], "leave --out away"),
+        (["none.yaml", "seed=0,1"], "none.yaml: there is no such file"),
+    ],
+)
+def test_bad_calls(config: Path, words: list[str], message: str) -> None:
+    Path("here").mkdir()
+    Path("run").mkdir()
+    Path("run/config.yaml").write_text(CONFIG)
+    result = call(*words)
+    assert result.exit_code == 2 and message in result.output and "Traceback" not in result.output
+    assert not Path("runs").exists()
 
 
-def test_cells_that_the_default_name_does_not_tell_apart_get_their_own(tmp_path: Path) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(CONFIG)
-    jobs = plan(path, parse_grid(["optimizer.lr=0.1,0.2"]), tmp_path / "study", [])
-    commands = [job.command for job in jobs if job.command is not None]
-    assert [command[6] for command in commands] == [
-        "name=split_digits-class-naive-s0-lr-0.1",
-        "name=split_digits-class-naive-s0-lr-0.2",
+def test_failures_are_summed_up(config: Path) -> None:
+    logs = [failed_cell(config, seed) for seed in range(12)]
+    result = call(config, "seed=0..11", "--no-retry")
+    assert result.exit_code == 1
+    assert result.stdout == "runs/sweep-c: 12 runs, 0 of them finished already, 12 failed before\n"
+    lines = result.stderr.splitlines()
+    assert lines[0] == "12 of 12 runs failed:"
+    assert lines[1] == f"  seed-0: the loss is nan in 0 (in an earlier call); see {logs[0]}"
+    assert len(lines) == 12 and lines[-1] == "  and 2 more; their logs are in runs/sweep-c/logs"
+    # Nothing was left to do, so that nothing was written either.
+    assert not Path("runs/sweep-c/study.json").exists()
+
+
+def test_a_configuration_that_has_changed(config: Path) -> None:
+    for seed in range(7):
+        failed_cell(config, seed)
+    config.write_text(CONFIG + "training: {epochs: 7}\n")
+    result = call(config, "seed=0..8")
+    assert result.exit_code == 2
+    assert "seed-0 holds a run with other settings (training.epochs: 10 there, 7 here)" in result.stderr
+    assert "so do seed-1, seed-2, seed-3, seed-4 and 2 more; give another --out" in result.stderr
+
+
+def test_a_wandb_sweep_is_written_and_nothing_run(config: Path) -> None:
+    config.write_text(CONFIG + "tracking: {wandb: {project: mine, entity: us}}\n")
+    result = call(config, "strategy=lwf,naive", "seed=0..1", "--wandb-sweep", "deep/s.yaml")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        "written: deep/s.yaml; go on with",
+        "  wandb sweep deep/s.yaml",
+        "and, on each machine, what that names:",
+        "  wandb agent us/mine/SWEEP_ID",
     ]
+    found = yaml.safe_load(Path("deep/s.yaml").read_text())
+    assert found["name"] == "sweep-c" and found["project"] == "mine"
+    assert found["parameters"] == {"strategy": {"values": ["lwf", "naive"]}, "seed": {"values": [0, 1]}}
+    assert found["command"][3] == "c.yaml"
+    assert not Path("runs").exists()
+    assert call(config, "--wandb-sweep", "t.yaml").exit_code == 2
+    result = call(config, "optimizer.lrr=1,2", "--wandb-sweep", "t.yaml")
+    assert result.exit_code == 2 and "optimizer.lrr" in result.stderr and not Path("t.yaml").exists()
 
 
-def test_last_words_are_the_error(tmp_path: Path) -> None:
-    log = tmp_path / "a.log"
-    assert last_words(log).startswith("its log cannot be read")
-    log.write_text("task 0\rtask 1\nerror: the loss is nan\n\n")
-    assert last_words(log) == "the loss is nan"
-    log.write_text("\n")
-    assert last_words(log) == "it wrote nothing"
+def test_each_run_of_an_agent_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _own_place("lwf-s0") == Path("runs/lwf-s0")
+    monkeypatch.setenv("WANDB_RUN_ID", "x7")
+    assert _own_place("lwf-s0") == Path("runs/lwf-s0")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "k3")
+    assert _own_place("lwf-s0") == Path("runs/sweep-k3/lwf-s0-x7")
+
+
+def test_a_damaged_study(config: Path) -> None:
+    Path("study").mkdir()
+    Path("study/study.json").write_text(json.dumps({"config": "c.yaml"}))
+    for words in (["study"], [config, "seed=0,1", "--out", "study"]):
+        result = call(*words)
+        assert result.exit_code == 2 and "study.json is not the definition of a study" in result.stderr

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from lifelong_kd.comparison.read import Unreachable, api, read_project
+from lifelong_kd.comparison.read import Unreachable, read_project
 from lifelong_kd.comparison.read.api import parse_selection
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.tracking.wandb import client
 from tests.standin.server import Server
 from tests.standin.state import Run
 
@@ -87,7 +88,7 @@ def test_filters(wandb_server: Server) -> None:
 
 
 def test_more_runs_than_a_page(wandb_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "PER_PAGE", 2)
+    monkeypatch.setattr("lifelong_kd.comparison.read.api.PER_PAGE", 2)
     for seed in range(5):
         add(wandb_server, f"r{seed}", seed)
     assert len(names("someone/mine")) == 5
@@ -108,8 +109,8 @@ def test_an_unknown_project(wandb_server: Server) -> None:
 
 
 def test_a_dead_server_is_given_up(wandb_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "RETRIES", 1)
-    monkeypatch.setattr(api, "PAUSE", 0.2)
+    monkeypatch.setattr(client, "RETRIES", 1)
+    monkeypatch.setattr(client, "PAUSE", 0.2)
     wandb_server.die()
     begun = time.monotonic()
     with pytest.raises(Unreachable, match="refused"):
@@ -120,7 +121,7 @@ def test_a_dead_server_is_given_up(wandb_server: Server, monkeypatch: pytest.Mon
 def test_a_server_that_never_answers_is_given_up(
     wandb_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "TIMEOUT", 1)
+    monkeypatch.setattr(client, "TIMEOUT", 1)
     wandb_server.fault = "stall"
     begun = time.monotonic()
     with pytest.raises(Unreachable, match="cannot be read"):

@@ -103,7 +103,7 @@ def test_set_to_offline(wandb_server: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_server_that_is_not_there_is_given_up(wandb_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("lifelong_kd.comparison.report.TIMEOUT", 1)
+    monkeypatch.setattr("lifelong_kd.tracking.wandb.client.TIMEOUT", 1)
     began = time.monotonic()
     with pytest.raises(BadCall, match="cannot be saved to W&B project someone/mine"):
         write_report(made_comparison(), "someone/mine")
@@ -170,7 +170,7 @@ def test_a_server_that_refuses(wandb_server: Any, fault: Any) -> None:
 
 def test_a_server_that_never_answers_is_given_up(wandb_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb_server.fault = "stall"
-    monkeypatch.setattr("lifelong_kd.comparison.report.TIMEOUT", 1)
+    monkeypatch.setattr("lifelong_kd.tracking.wandb.client.TIMEOUT", 1)
     began = time.monotonic()
     with pytest.raises(BadCall, match="cannot be saved to W&B project someone/mine"):
         write_report(made_comparison(), "someone/mine")

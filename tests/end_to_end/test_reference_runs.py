@@ -85,7 +85,7 @@ def test_the_rest_of_the_results_is_left_alone(made: tuple[Path, dict[str, Any],
     assert len(said) == 2 and said[0].startswith("making the joint reference in ")
     assert list(read(runs / "main"))[-1] == "references"
     # A folder of runs is compared without its references; these can be compared by themselves.
-    assert [record.folder.name for record in read_runs([runs])[0]] == ["main"]
+    assert [Path(record.source).name for record in read_runs([runs])[0]] == ["main"]
     assert len(read_runs([runs / "references"])[0]) == 2
     assert scores["joint"]["folder"].startswith("../references/joint/joint-split_digits-class-s0-")
 
@@ -349,7 +349,7 @@ def test_the_cells_of_a_sweep_share_them(nursery: Nursery, tmp_path: Path) -> No
     config, study = written(tmp_path / "config.yaml", SMALL), tmp_path / "study"
     words = ("sweep", config, "strategy=lwf,naive", "evaluation.references=make", "--jobs", 2, "--out", study)
     nursery.finish(*words)
-    cells = [record.folder for record in read_runs([study])[0]]
+    cells = [Path(record.source) for record in read_runs([study])[0]]
     assert len(cells) == 2 and all(has_references(cell) for cell in cells)
     logs = "".join(path.read_text() for path in (study / "logs").iterdir())
     assert logs.count("making the joint reference") == logs.count("making the fresh reference") == 1

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from harness import LWF, Nursery, differing, listing, results, weights, written
 from safetensors.torch import load_file
+
+from lifelong_kd.study.claim import in_use
+from lifelong_kd.study.definition import need_study
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +29,11 @@ def study(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = nursery.finish(*words, folder=folder).said
     assert said.startswith("study: 2 runs, 2 of them finished already\n")
     assert listing(folder) == before
+    # The study's folder says what it is.
+    assert nursery.finish("sweep", "study", folder=folder).said.partition("\n")[2] == said.partition("\n")[2]
+    assert {path: seen for path, seen in listing(folder).items() if path != "study"} == {
+        path: seen for path, seen in before.items() if path != "study"
+    }
     return folder / "study"
 
 
@@ -42,10 +53,26 @@ def test_a_failed_cell_stops_no_other_and_is_named(nursery: Nursery, study: Path
     assert "study/seed-0 holds a run with other settings (optimizer.lr: 0.05 there, 0.5 here)" in ended.said
 
 
+def test_no_cell_outlives_a_sweep_that_is_killed(nursery: Nursery, tmp_path: Path) -> None:
+    written(tmp_path / "lwf.yaml", LWF)
+    pid = nursery.start("sweep", "lwf.yaml", "seed=0,1", "--jobs", "2", "--out", "study", folder=tmp_path)
+    cells = [tmp_path / "study" / f"seed-{seed}" for seed in (0, 1)]
+    until = time.monotonic() + 60
+    while not all(in_use(cell) for cell in cells):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    assert nursery.wait(pid).status == -signal.SIGKILL
+    while any(in_use(cell) for cell in cells):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert [cell.name for cell in need_study(tmp_path / "study").cells] == ["seed-0", "seed-1"]
+
+
 def test_compare_over_the_seeds(nursery: Nursery, tmp_path: Path, study: Path) -> None:
     said = nursery.finish("compare", study, "--out", tmp_path / "table").said
     assert "lwf" in said and "split_digits" in said
-    (row,) = json.loads((tmp_path / "table" / "compare.json").read_text())
+    (row,) = json.loads((tmp_path / "table" / "compare.json").read_text())["rows"]
     assert row["seeds"] == [0, 1]
     accuracies = [results(study / name)["average_accuracy"] for name in ("seed-0", "seed-1")]
     assert row["scores"]["average_accuracy"]["mean"] == pytest.approx(sum(accuracies) / 2)

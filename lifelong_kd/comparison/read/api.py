@@ -13,8 +13,6 @@ from lifelong_kd.core.errors import BadCall, nearest
 
 __all__ = ["Unreachable", "parse_selection", "read_project"]
 
-# Seconds that the server may take for one answer, and how often it is asked again.
-TIMEOUT, RETRIES, PAUSE = 20, 2, 2.0
 PER_PAGE = 100
 # What a filter may name, and what the server calls it. To the server a run's name is its id.
 FIELDS = {
@@ -111,30 +109,17 @@ def _value(text: str) -> Any:
 def _read(entity: str, project: str, filters: Mapping[str, Any]) -> Iterator[RunRecord | LeftOut]:
     import wandb
 
+    from lifelong_kd.tracking.wandb.client import client
+
     try:
-        api = _api()
+        api = client()
         # With all values at once: one request for each of them would take minutes.
         for run in api.runs(f"{entity}/{project}", filters=dict(filters), per_page=PER_PAGE, lazy=False):
             yield _record(run, f"{entity}/{project}/{run.id}")
     except (wandb.errors.Error, ValueError, TypeError, OSError, TimeoutError) as error:
         raise Unreachable(f"W&B project {entity}/{project} cannot be read: {_why(error)}") from error
-
-
-def _api() -> Any:
-    """The SDK's client, told to give up soon; the SDK by itself goes on for a hundred seconds."""
-    import wandb
-    from wandb.sdk import wandb_setup
-
-    from lifelong_kd.tracking.wandb.mode import has_key
-
-    settings = wandb_setup.singleton().settings
-    settings.x_graphql_timeout_seconds = float(TIMEOUT)
-    settings.x_graphql_retry_max = RETRIES
-    settings.x_graphql_retry_wait_max_seconds = PAUSE
-    # Without a key the client would ask for one.
-    if not has_key():
-        raise Unreachable("there is no W&B API key: run `wandb login`, or set WANDB_API_KEY")
-    return wandb.Api(timeout=TIMEOUT)
+    except BadCall as error:
+        raise Unreachable(f"W&B project {entity}/{project} cannot be read: {error}") from error
 
 
 def _record(run: Any, source: str) -> RunRecord | LeftOut:
