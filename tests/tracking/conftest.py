@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,11 @@ def make_run_info(folder: Path, **changes: Any) -> RunInfo:
         "tags": ("digits",),
     }
     return RunInfo(**{**values, **changes})
+
+
+def on_its_own() -> dict[str, str]:
+    """The environment of a child that is to have a W&B service of its own, which ends with it."""
+    return {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
 
 
 def read_records(folder: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
-"""Real W&B runs, read back with the SDK's own reader; online ones against a server on this machine."""
+"""Real W&B runs, read back with the SDK's own reader."""
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import shlex
@@ -17,11 +18,8 @@ import pytest
 from PIL import Image
 
 from lifelong_kd.tracking.base import RunInfo
-from lifelong_kd.tracking.composite import Trackers
 from lifelong_kd.tracking.wandb import WandbTracker
-
-sys.path.insert(0, str(Path(__file__).parent))
-from fake_server import Server, fake_server
+from tests.tracking.conftest import on_its_own
 
 MakeRun = Callable[..., RunInfo]
 Records = Callable[[Path], list[dict[str, Any]]]
@@ -30,6 +28,11 @@ KEY = "0123456789" * 4
 
 def of_type(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [record[kind] for record in records if record["type"] == kind]
+
+
+def exit_codes(records: list[dict[str, Any]]) -> list[int]:
+    # Beside the code there is the run time, if it is a second or more.
+    return [record["exit_code"] for record in of_type(records, "exit")]
 
 
 def test_an_offline_run_holds_everything(
@@ -44,12 +47,14 @@ def test_an_offline_run_holds_everything(
     tracker.log({"train/loss": 0.5, "train/loss/kd": 0.25, "left out": None}, "iteration", step)
     tracker.log({"epoch/loss": 0.4}, "epoch", {"task": 0, "epoch": 1})
     tracker.log({"within/accuracy": 0.3}, "evaluation", step)
+    tracker.log({"round/lr": 0.1}, "evaluation", {**step, "evaluation": 2})
     tracker.log({"task/accuracy/0": 0.75, "score/forgetting": 0.125}, "task", {"task": 0})
     tracker.table("accuracy", ["after", "on", "accuracy"], [[0, 0, 0.75]], {"task": 0})
     Image.new("RGB", (4, 4)).save(folder / "matrix.png")
     tracker.figure("matrix", folder / "matrix.png", {"task": 0})
     (folder / "model.bin").write_bytes(b"weights")
-    tracker.artifact(folder / "model.bin", "run:task/1", "model", {"task": 1, "parent": "run-task-0"})
+    tracker.artifact(folder / "model.bin", "run:task/1", "model", {"task": 1, "parents": [{"name": "a"}]})
+    tracker.artifact([folder / "model.bin", folder / "matrix.png"], "run-results", "results", {})
     tracker.summary({"average_accuracy": 0.75, "forward_transfer": None})
     tracker.finish("finished")
 
@@ -66,29 +71,41 @@ def test_an_offline_run_holds_everything(
     config = run["config"]["update"]
     assert (config["strategy"], config["root"]) == ({"name": "lwf", "temperature": 2.0}, "/data")
 
-    axes = {metric["name"]: metric.get("step_metric") for metric in of_type(found, "metric")}
+    metrics = {metric["name"]: metric for metric in of_type(found, "metric")}
+    hidden = {name for name, metric in metrics.items() if metric["options"].get("hidden")}
+    assert hidden == {"task", "epoch", "iteration", "evaluation", "line"}
+    axes = {name: metric.get("step_metric") for name, metric in metrics.items() if name not in hidden}
     assert axes == {
-        "task": None,
-        "epoch": None,
-        "iteration": None,
         "train/loss": "iteration",
         "train/loss/kd": "iteration",
-        "left out": "iteration",
         "epoch/loss": "epoch",
         "within/accuracy": "iteration",
+        "round/lr": "evaluation",
         "task/accuracy/0": "task",
         "score/forgetting": "task",
+        "accuracy": "task",
+        "matrix": "task",
     }
     history = [item["item"] for item in of_type(found, "history")]
     first = {key: value for key, value in history[0].items() if not key.startswith("_")}
-    assert first == {"train/loss": 0.5, "train/loss/kd": 0.25, "task": 0, "epoch": 1, "iteration": 7}
+    assert first == {
+        "train/loss": 0.5,
+        "train/loss/kd": 0.25,
+        "task": 0,
+        "epoch": 1,
+        "iteration": 7,
+        "line": 1,
+    }
     kinds = {item[key] for item in history for key in item if key.endswith("_type")}
     assert kinds == {"table-file", "image-file"}
     assert len(list((tracker.path / "files" / "media").rglob("*.*"))) == 2
 
     artifact = next(item for item in of_type(found, "artifact") if item["type"] == "model")
     assert artifact["name"] == "run-task-1"
-    assert '"parent":"run-task-0"' in str(artifact["metadata"]).replace(" ", "")
+    assert json.loads(artifact["metadata"]) == {"task": 1, "parents": [{"name": "a"}]}
+    assert set(artifact["aliases"]) == {"latest", "task-1"}
+    results = next(item for item in of_type(found, "artifact") if item["type"] == "results")
+    assert [file["path"] for file in results["manifest"]["contents"]] == ["matrix.png", "model.bin"]
     table = next(item for item in of_type(found, "artifact") if item["type"] == "run_table")
     staged = Path(table["manifest"]["contents"][0]["local_path"])
     assert staged.is_file()
@@ -100,7 +117,10 @@ def test_an_offline_run_holds_everything(
     for update in of_type(found, "summary"):
         summary.update(update.get("update", {}))
     assert summary["average_accuracy"] == 0.75
-    assert of_type(found, "exit") == [{"exit_code": 0}]
+    # The last and the best of each score beside the flat names of the end.
+    assert summary["score/forgetting"] == {"last": 0.125, "min": 0.125}
+    assert summary["task/accuracy/0"] == {"last": 0.75, "max": 0.75}
+    assert exit_codes(found) == [0]
 
     lines = dict(tracker.closing())
     relative = str(tracker.path.relative_to(tmp_path))
@@ -117,7 +137,7 @@ def test_how_it_ended_is_recorded(
     tracker.finish(status)
     tracker.finish(status)
     assert tracker.path is not None
-    assert of_type(records(tracker.path), "exit") == [{"exit_code": code}]
+    assert exit_codes(records(tracker.path)) == [code]
 
 
 def test_a_resumed_run_has_the_same_id_and_both_parts_are_uploaded_in_order(
@@ -203,58 +223,6 @@ def test_a_malformed_key_means_offline(
     assert "key cannot be used" in capsys.readouterr().err
 
 
-def online(server: Server, run: RunInfo, monkeypatch: pytest.MonkeyPatch, **options: Any) -> WandbTracker:
-    monkeypatch.setenv("WANDB_BASE_URL", server.url)
-    tracker = WandbTracker(mode="auto", init_timeout=10.0, **options)
-    tracker.start(run)
-    for index in range(3):
-        tracker.log({"train/loss": index / 2}, "iteration", {"task": 0, "iteration": index})
-    return tracker
-
-
-def test_an_online_run_reaches_the_server(
-    tmp_path: Path, run_info: MakeRun, fresh_session: pytest.MonkeyPatch
-) -> None:
-    with fake_server() as server:
-        tracker = online(server, run_info(tmp_path), fresh_session)
-        assert tracker.mode == "online"
-        tracker.finish("failed")
-        assert [(line["iteration"], line["train/loss"]) for line in server.lines] == [
-            (0, 0.0),
-            (1, 0.5),
-            (2, 1.0),
-        ]
-        assert server.exit_code == 1
-        assert "RunResumeStatus" in server.operations
-    assert tracker.closing() == [("W&B", tracker.url)]
-    # A part of the run that was made offline before is still to be uploaded; the online one is not.
-    earlier = tmp_path / "wandb" / "offline-run-20200101_000000-digits-lwf-s0"
-    earlier.mkdir()
-    assert tracker.sync_command is None, "there is nothing in it yet"
-    (earlier / "run-digits-lwf-s0.wandb").write_bytes(b"something")
-    assert tracker.sync_command == f"wandb sync {shlex.quote(str(earlier))}"
-    assert tracker.url is not None
-    assert tracker.url.endswith("/runs/digits-lwf-s0")
-
-
-def test_a_server_that_dies_does_not_hold_up_the_end(
-    tmp_path: Path,
-    run_info: MakeRun,
-    records: Records,
-    fresh_session: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with fake_server() as server:
-        tracker = online(server, run_info(tmp_path), fresh_session, finish_timeout=1.0)
-    began = time.monotonic()
-    Trackers([tracker]).finish("finished")
-    assert time.monotonic() - began < 10
-    assert "did not take the whole run within 1 s" in capsys.readouterr().err
-    assert tracker.path is not None
-    assert tracker.sync_command == f"wandb sync {shlex.quote(str(tracker.path))}"
-    assert len(of_type(records(tracker.path), "history")) == 3
-
-
 def test_no_question_is_asked_in_a_terminal(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from lifelong_kd.tracking.base import RunInfo;"
@@ -292,7 +260,7 @@ for index in range(100_000):
 
 def test_a_killed_run_loses_about_a_second(tmp_path: Path, records: Records) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=on_its_own()
     )
     assert process.stdout is not None
     process.stdout.readline()
@@ -306,7 +274,7 @@ def test_a_killed_run_loses_about_a_second(tmp_path: Path, records: Records) -> 
     history = [item["item"] for item in of_type(found, "history")]
     assert of_type(found, "run")[0]["config"]["update"]["a"] == 1
     assert [item["iteration"] for item in history] == list(range(len(history)))
-    # The file is written out every second; the other one is for a busy machine.
-    assert killed - history[-1]["time"] < 2.0
+    # The file is written out every second; the other ones are for a busy machine.
+    assert killed - history[-1]["time"] < 3.0
     assert last >= 20
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) >= last + 1

@@ -1,40 +1,55 @@
-"""Where a W&B run lies on disk, how it is uploaded from there, and what may be written to it."""
+"""Where a W&B run lies on disk, and how it is uploaded from there."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from lifelong_kd.tracking.base import RunInfo, number
+from lifelong_kd.tracking.wandb.history import Part
 
-__all__ = ["fragments", "plain", "short", "staged_in", "sync_command"]
+__all__ = ["complete_command", "fragments", "short", "staged_in", "sync_command"]
 
 
-def fragments(run: RunInfo) -> list[Path]:
-    """The folders W&B has made for this run, oldest first: one for each time it was started."""
+def fragments(folder: Path, identity: str) -> list[Path]:
+    """The folders W&B has made for a run, oldest first: one for each time it was started.
+
+    Args:
+        folder: the run folder.
+        identity: the run's W&B id.
+    """
     # The SDK adds a number where two parts were started within a second.
-    name = re.compile(rf"(?:offline-)?run-(\d+_\d+)-{re.escape(run.run_id)}(?:-(\d+))?")
-    matches = [(name.fullmatch(part.name), part) for part in (run.folder / "wandb").glob("*run-*")]
+    name = re.compile(rf"(?:offline-)?run-(\d+_\d+)-{re.escape(identity)}(?:-(\d+))?")
+    matches = [(name.fullmatch(part.name), part) for part in (folder / "wandb").glob("*run-*")]
     return [part for *_, part in sorted((m[1], int(m[2] or 0), part) for m, part in matches if m is not None)]
 
 
-def sync_command(run: RunInfo, left: Path | None) -> str | None:
-    """The command that uploads the run's offline parts that are not uploaded yet, and ``left``; or ``None``.
+def sync_command(parts: Sequence[Part]) -> str | None:
+    """The command that uploads the parts of a run that were made offline, oldest first; ``None`` if there are none.
 
-    ``left`` is the present part, unless the server has all of it. The parts are in the order they were made
-    in: they have one id, and each goes on where the one before ends. A part whose process was killed before the SDK
-    had written anything is left out.
+    Each is put behind what the server has. One whose process was killed before the SDK had written anything is left
+    out. So are parts that were made online: of those the server lacks the end at most, and ``wandb sync`` would put
+    the whole of them behind it once more. ``complete_command`` is for them.
     """
-    name = None if left is None else left.name
-    parts = [part for part in fragments(run) if part.name.startswith("offline-") or part.name == name]
-    begun = [part for part in parts if any(part.glob("*.wandb")) and not any(part.glob("*.synced"))]
-    paths = [shlex.quote(short(part)) for part in begun]
-    return " ".join(["wandb", "sync", *paths]) if paths else None
+    waiting = [part for part in parts if part.offline and part.begun and not part.uploaded]
+    if not waiting:
+        return None
+    return " ".join(["wandb", "sync", *(shlex.quote(short(part.folder)) for part in waiting)])
+
+
+def complete_command(folder: Path, parts: Sequence[Part]) -> str | None:
+    """The command that logs what the server lacks of the parts that were made online; ``None`` if it has them whole.
+
+    Args:
+        folder: the run folder.
+        parts: every part of the run.
+    """
+    if not any(part.begun and not part.offline and not part.uploaded for part in parts):
+        return None
+    return f"python -m lifelong_kd.tracking.wandb.complete {shlex.quote(short(folder))}"
 
 
 def short(path: Path) -> str:
@@ -45,20 +60,6 @@ def short(path: Path) -> str:
     """
     absolute, here = path.absolute(), Path.cwd()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
-
-
-def plain(value: object) -> Any:
-    """Nested data with strings for whatever JSON has no word for, such as a path.
-
-    >>> plain({"root": Path("data"), 1: (2, 3)})
-    {'root': 'data', '1': [2, 3]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    value = number(value)
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 @contextmanager

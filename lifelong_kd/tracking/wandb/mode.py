@@ -9,7 +9,7 @@ from typing import Literal
 
 from lifelong_kd.core.errors import BadCall, nearest
 
-__all__ = ["MODES", "Asked", "Mode", "Resolved", "has_key", "resolve_mode", "settled_mode"]
+__all__ = ["MODES", "Asked", "Mode", "Resolved", "decide", "has_key", "resolve_mode", "settled_mode"]
 
 Asked = Literal["auto", "online", "offline", "disabled"]
 Mode = Literal["online", "offline", "disabled"]
@@ -72,6 +72,21 @@ def resolve_mode(
             " run `wandb login` or set WANDB_API_KEY",
         )
     return Resolved("offline")
+
+
+def decide(asked: Asked) -> Resolved:
+    """``resolve_mode`` by the environment, the settings and the key of this machine; a malformed key means offline.
+
+    Where W&B is switched off the SDK is not even imported.
+    """
+    if asked == "disabled" or (asked == "auto" and os.environ.get("WANDB_MODE") == "disabled"):
+        return Resolved("disabled")
+    import wandb
+
+    try:
+        return resolve_mode(asked, has_key, settled=settled_mode)
+    except wandb.errors.AuthenticationError as error:
+        return Resolved("offline", f"the W&B key cannot be used, so the run is logged offline ({error})")
 
 
 def _check(mode: str, key: str, allowed: tuple[str, ...]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import shutil
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lifelong_kd.tracking.base import RunInfo
 from lifelong_kd.tracking.wandb.files import fragments
 from lifelong_kd.tracking.wandb.mode import Mode
 
@@ -21,18 +23,31 @@ FLUSH_INTERVAL = 1.0
 
 
 def open_run(
-    run: RunInfo, mode: Mode, arguments: Mapping[str, Any], init_timeout: float, finish_timeout: float
+    folder: Path,
+    identity: str,
+    mode: Mode,
+    arguments: Mapping[str, Any],
+    *,
+    init_timeout: float,
+    finish_timeout: float,
 ) -> tuple[wandb.Run, Mode, BaseException | None]:
     """Start the W&B run in ``mode``; returns it, the mode it is in, and why it is not the one asked for.
 
-    ``arguments`` go to ``wandb.init`` as they are, the timeouts are in seconds.
+    Args:
+        folder: the run folder.
+        identity: the run's W&B id.
+        mode: ``online`` or ``offline``.
+        arguments: go to ``wandb.init`` as they are.
+        init_timeout: seconds to wait for the server.
+        finish_timeout: seconds to wait for the upload at the end.
     """
     import wandb
 
+    _import_what_is_needed_later()
     # Where the folder is missing the SDK would write to a temporary one instead.
-    run.folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     # The SDK names a part by the second: two that begin in the same one would get into each other's way.
-    while any((run.folder / "wandb").glob(f"*run-{time.strftime('%Y%m%d_%H%M%S')}-{run.run_id}*")):
+    while any((folder / "wandb").glob(f"*run-{time.strftime('%Y%m%d_%H%M%S')}-{identity}*")):
         time.sleep(0.05)
 
     def init(mode: Mode) -> wandb.Run:
@@ -45,12 +60,11 @@ def open_run(
             silent=True,
         )
         return wandb.init(
-            # Offline nobody knows whether the run exists already; "allow" makes its parts one run when
-            # uploaded.
-            id=run.run_id,
+            id=identity,
+            # Offline nobody knows whether the run exists already; "allow" makes its parts one run when uploaded.
             resume="allow",
             allow_val_change=True,
-            dir=str(run.folder),
+            dir=str(folder),
             mode=mode,
             # A run of its own, whatever run a notebook or script around it has open.
             reinit="create_new",
@@ -60,13 +74,20 @@ def open_run(
 
     if mode == "offline":
         return init("offline"), "offline", None
-    before = set(fragments(run))
+    before = set(fragments(folder, identity))
     try:
         return init("online"), "online", None
     except (wandb.errors.Error, TimeoutError, OSError) as error:
         failure = error
     # The SDK's service still holds the id of the attempt that failed and would refuse it.
     wandb.teardown()
-    for empty in set(fragments(run)) - before:
+    for empty in set(fragments(folder, identity)) - before:
         shutil.rmtree(empty, ignore_errors=True)
     return init("offline"), "offline", failure
+
+
+def _import_what_is_needed_later() -> None:
+    """What the SDK imports at its first call of ``log`` and its first picture, in the middle of training."""
+    for module in ("opentelemetry.exporter.otlp.proto.http.metric_exporter", "PIL.PngImagePlugin", "pandas"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)

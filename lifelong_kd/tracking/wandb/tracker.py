@@ -1,18 +1,33 @@
-"""Weights & Biases through its own SDK: online where there is a key, offline where there is none."""
+"""Tracking with Weights & Biases, online or offline."""
 
 from __future__ import annotations
 
-import os
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lifelong_kd.core.errors import BadCall
 from lifelong_kd.tracking.base import Axis, RunInfo, Status, Tracker, Value, number
 from lifelong_kd.tracking.composite import one_line
-from lifelong_kd.tracking.wandb.files import plain, short, staged_in, sync_command
-from lifelong_kd.tracking.wandb.mode import Asked, Mode, Resolved, has_key, resolve_mode, settled_mode
+from lifelong_kd.tracking.jsonl import NAME as METRICS
+from lifelong_kd.tracking.jsonl import read
+from lifelong_kd.tracking.wandb.best import Best
+from lifelong_kd.tracking.wandb.files import (
+    complete_command,
+    fragments,
+    short,
+    staged_in,
+    sync_command,
+)
+from lifelong_kd.tracking.wandb.flat import config_of
+from lifelong_kd.tracking.wandb.held import Held
+from lifelong_kd.tracking.wandb.history import Part, read_part
+from lifelong_kd.tracking.wandb.identity import DEFAULT_PROJECT, arguments, id_of, keep_id
+from lifelong_kd.tracking.wandb.keys import COUNTERS, LINE, definition, is_detail
+from lifelong_kd.tracking.wandb.lineage import Lineage
+from lifelong_kd.tracking.wandb.media import artifact_name, make_artifact, make_picture, make_table
+from lifelong_kd.tracking.wandb.mode import Asked, Mode, decide
 from lifelong_kd.tracking.wandb.open import open_run
 
 if TYPE_CHECKING:
@@ -20,36 +35,33 @@ if TYPE_CHECKING:
 
 __all__ = ["WandbTracker"]
 
-DEFAULT_PROJECT = "lifelong-kd"
-AXES = ("task", "epoch", "iteration")
-# An evaluation within a task has no counter of its own: it is drawn where in the training it took place.
-STEP_METRIC: dict[Axis, str] = {
-    "task": "task",
-    "epoch": "epoch",
-    "iteration": "iteration",
-    "evaluation": "iteration",
-}
 # 255 is what W&B records for a run that was stopped from outside.
 EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "interrupted": 255}
+# Seconds that the end of a run waits for the last arrows of the lineage.
+LINEAGE_TIMEOUT = 10.0
 
 
 class WandbTracker(Tracker):
     """Logs to Weights & Biases, offline where there is no key; never asks, never hangs.
 
-    The run lies in ``wandb/`` in the run folder and is written to disk every second. ``run.run_id`` is its id
-    for life: a resumed run goes on in the same W&B run, also if both parts were made offline and are uploaded
-    later. Every value has its own axis (``task``, ``epoch`` or ``iteration``), fixed when its key is first
-    logged. If the server cannot be reached within ``init_timeout``, the run is logged offline.
+    The run lies in ``wandb/`` in the run folder and is written to disk every second. It is one W&B run for life: a
+    resumed run goes on in the same one, logs what a kill lost of it, and does not log again what W&B has, also if its
+    parts were made offline and are uploaded later. Every value has its own axis (``task``, ``epoch``, ``iteration`` or
+    ``evaluation``), fixed when its key is first logged. If the server cannot be reached within ``init_timeout``, the
+    run is logged offline.
+
+    The environment variables of the SDK (``WANDB_ENTITY``, ``WANDB_RUN_GROUP``, ``WANDB_TAGS``, ...) hold where the
+    configuration does not say otherwise.
 
     Args:
         mode: ``auto`` is what ``WANDB_MODE`` says, else online if there is an API key, else offline.
         project: W&B project; ``WANDB_PROJECT`` takes the place of the default name.
         entity: W&B user or team; null leaves it to ``WANDB_ENTITY`` and the account's default.
-        group: Group of the run; null takes the run's own, stream and strategy, so that a group holds the
-            seeds.
-        job_type: Job type; null takes the run's own.
-        tags: Tags, added to the run's own.
-        notes: Notes; null takes the run's own.
+        group: Group of the run; null takes ``WANDB_RUN_GROUP`` or stream and strategy, so that a group holds the seeds.
+        job_type: Kind of run; ``WANDB_JOB_TYPE`` takes the place of the default.
+        tags: Tags, added to the run's own; ``WANDB_TAGS`` if there are none.
+        notes: Notes; null takes the run's own or ``WANDB_NOTES``.
+        details: Whether W&B also gets the details of every family, ``task/<family>/...``: metrics.jsonl has them.
         init_timeout: Seconds to wait for the server at the start.
         finish_timeout: Seconds to wait for the upload at the end; what is not uploaded stays on disk.
 
@@ -67,113 +79,134 @@ class WandbTracker(Tracker):
         job_type: str | None = None,
         tags: list[str] | None = None,
         notes: str | None = None,
+        details: bool = False,
         init_timeout: float = 20.0,
         finish_timeout: float = 300.0,
     ) -> None:
         self._asked: Asked = mode
-        self._project, self._entity = project, entity
-        self._group, self._job_type, self._tags, self._notes = group, job_type, tags or [], notes
-        self._init_timeout, self._finish_timeout = init_timeout, finish_timeout
+        self._named: dict[str, Any] = {
+            "project": project,
+            "entity": entity,
+            "group": group,
+            "job_type": job_type,
+            "tags": tags or [],
+            "notes": notes,
+        }
+        self._details = details
+        self._timeouts = {"init_timeout": init_timeout, "finish_timeout": finish_timeout}
         self._run: wandb.Run | None = None
-        self._info: RunInfo | None = None
         self._defined: set[str] = set()
+        self._calls = 0
+        self._resumed = False
+        self._held, self._best = Held(), Best()
+        self._lineage: Lineage | None = None
+        self._parts: list[Part] = []
         self.mode: Mode | None = None
         self.url: str | None = None
         self.path: Path | None = None
-        self._uploaded = False
 
     def start(self, run: RunInfo) -> None:
-        self._info = run
-        resolved = self._resolve()
+        resolved = decide(self._asked)
         self.mode = resolved.mode
         if resolved.mode == "disabled":
             return
         if resolved.warning:
             _warn(resolved.warning)
-        self._run, self.mode, failure = open_run(
-            run, resolved.mode, self._arguments(run), self._init_timeout, self._finish_timeout
-        )
+        identity = id_of(run)
+        self._parts = [read_part(folder) for folder in fragments(run.folder, identity)]
+        told = {**arguments(run, **self._named), "config": config_of(run)}
+        self._run, self.mode, failure = open_run(run.folder, identity, resolved.mode, told, **self._timeouts)
         if failure is not None:
             _warn(f"W&B cannot be reached, so the run is logged offline ({one_line(failure)})")
+        keep_id(run.folder, self._run.id)
         self.path = Path(self._run.settings.sync_dir)
-        self.url = self._run.url if self.mode == "online" else None
-        for axis in AXES:
-            self._run.define_metric(axis)
+        if self.mode == "online":
+            self.url = self._run.url
+            self._lineage = Lineage(self._run)
+        for counter in COUNTERS:
+            self._run.define_metric(counter, hidden=True)
+        self._catch_up(self._run, run)
 
-    def _resolve(self) -> Resolved:
-        if self._asked == "disabled" or (
-            self._asked == "auto" and os.environ.get("WANDB_MODE") == "disabled"
-        ):
-            # The SDK is not even imported.
-            return Resolved("disabled")
-        import wandb
-
+    def _catch_up(self, wandb_run: wandb.Run, run: RunInfo) -> None:
+        """Find out what W&B has of the run, and log what it lacks of what the run goes on from."""
+        # What the server had before is in the summary of a run that goes on.
+        summary: Any = wandb_run.summary
+        server = int(summary.get(LINE) or 0) if wandb_run.resumed else 0
+        self._resumed = wandb_run.resumed or bool(self._parts)
+        if self.mode == "online":
+            held = Held.online(self._parts, server, wandb_run.starting_step)
+        else:
+            held = Held.offline(self._parts)
+        self._calls = run.logged
+        if not (run.folder / METRICS).is_file():
+            # Without it nobody has counted the calls of earlier starts: go on behind them.
+            self._calls = max(held.lines, default=0)
+        self._held = held
         try:
-            return resolve_mode(self._asked, has_key, settled=settled_mode)
-        except wandb.errors.AuthenticationError as error:
-            return Resolved("offline", f"the W&B key cannot be used, so the run is logged offline ({error})")
-
-    def _arguments(self, run: RunInfo) -> dict[str, Any]:
-        project = self._project
-        if project == DEFAULT_PROJECT:
-            project = os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
-        return {
-            "name": run.name,
-            "project": project,
-            "entity": self._entity,
-            "group": self._group or run.group,
-            "job_type": self._job_type or run.job_type,
-            "tags": list(dict.fromkeys([*run.tags, *self._tags])),
-            "notes": self._notes or run.notes,
-            "config": plain(run.config),
-        }
+            lines = read(run.folder)[: run.logged]
+        except BadCall as error:
+            _warn(f"what W&B lacks of the run so far cannot be logged ({error})")
+            return
+        for index, line in enumerate(lines, start=1):
+            self._send(line["values"], line["axis"], {name: line.get(name) for name in COUNTERS}, index)
 
     def log(self, values: Mapping[str, Value], axis: Axis, step: Mapping[str, int]) -> None:
-        if self._run is None:
-            return
-        self._define(values, axis)
-        payload = {key: value for key, value in values.items() if value is not None}
-        if not payload:
-            return
-        # Never wandb's own step: it only goes up, and drops what a resumed run logs below it.
-        self._run.log({**payload, **_counters(step)})
+        if self._run is not None:
+            self._calls += 1
+            self._send(values, axis, step, self._calls)
 
-    def _define(self, keys: Mapping[str, object] | Sequence[str], axis: Axis) -> None:
+    def _send(
+        self, values: Mapping[str, Value], axis: Axis, step: Mapping[str, int | None], line: int
+    ) -> None:
+        assert self._run is not None
+        self._best.see(values)
+        if line in self._held.lines:
+            return
+        kept = {k: v for k, v in values.items() if v is not None and (self._details or not is_detail(k))}
+        # An evaluation that is not counted is drawn where in the training it took place.
+        uncounted = axis == "evaluation" and step.get("evaluation") is None
+        self._define(kept, "iteration" if uncounted else axis)
+        # Never wandb's own step: it only goes up, and drops what a resumed run logs below it.
+        self._run.log({**kept, **_counters(step), LINE: line})
+
+    def _define(self, keys: Iterable[str], axis: str) -> None:
         assert self._run is not None
         for key in keys:
             if key not in self._defined:
                 self._defined.add(key)
-                self._run.define_metric(key, step_metric=STEP_METRIC[axis])
+                self._run.define_metric(key, **definition(key, axis))
+
+    def _is_held(self, key: str, step: Mapping[str, int]) -> bool:
+        return (key, step.get("task", -1)) in self._held.media
+
+    @property
+    def wants_figures(self) -> bool:
+        return self._run is not None
 
     def figure(self, key: str, path: Path, step: Mapping[str, int]) -> None:
-        if self._run is not None:
-            import wandb
-
-            self._run.log({key: wandb.Image(str(path)), **_counters(step)})
+        if self._run is not None and not self._is_held(key, step):
+            self._define([key], "task")
+            self._run.log({key: make_picture(path), **_counters(step)})
 
     def table(
         self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], step: Mapping[str, int]
     ) -> None:
-        if self._run is not None:
-            import wandb
-
-            data: list[Any] = [[number(cell) for cell in row] for row in rows]
+        if self._run is not None and not self._is_held(key, step):
+            self._define([key], "task")
             with staged_in(self._run.settings.wandb_dir):
-                self._run.log({key: wandb.Table(columns=list(columns), data=data), **_counters(step)})
+                self._run.log({key: make_table(columns, rows), **_counters(step)})
 
-    def artifact(self, path: Path, name: str, kind: str, metadata: Mapping[str, Any]) -> None:
-        if self._run is None:
+    def artifact(
+        self, path: Path | Sequence[Path], name: str, kind: str, metadata: Mapping[str, Any]
+    ) -> None:
+        if self._run is None or (artifact_name(name), str(metadata.get("digest"))) in self._held.artifacts:
             return
-        import wandb
-
-        # W&B allows letters, digits, dash, underscore and dot in the name of an artifact.
-        artifact = wandb.Artifact(re.sub(r"[^\w.-]", "-", name), type=kind, metadata=plain(metadata))
-        # No copy to a staging folder outside the run folder: the file stays where it is until it is uploaded.
-        if path.is_dir():
-            artifact.add_dir(str(path.resolve()), policy="immutable", skip_cache=True)
-        else:
-            artifact.add_file(str(path.resolve()), policy="immutable", skip_cache=True)
-        self._run.log_artifact(artifact)
+        task = [f"task-{metadata['task']}"] if "task" in metadata else []
+        made = make_artifact(path, name, kind, metadata)
+        logged = self._run.log_artifact(made, aliases=["latest", *task])
+        if self._lineage is not None:
+            self._lineage.use(metadata.get("parents", ()))
+            self._lineage.made(name, logged)
 
     def summary(self, values: Mapping[str, Value]) -> None:
         if self._run is not None:
@@ -183,20 +216,28 @@ class WandbTracker(Tracker):
         run, self._run = self._run, None
         if run is None:
             return
+        if self._lineage is not None:
+            self._lineage.finish(min(LINEAGE_TIMEOUT, self._timeouts["finish_timeout"]))
+        if self._resumed:
+            run.summary.update(self._best.summary())
         try:
             run.finish(exit_code=EXIT_CODES[status])
-            self._uploaded = self.mode == "online"
+            if self.mode == "online":
+                # What earlier online parts did not get through, this one has logged.
+                for part in self._all_parts():
+                    if not part.offline:
+                        part.mark_uploaded()
         except TimeoutError:
-            seconds = f"{self._finish_timeout:g} s"
+            seconds = f"{self._timeouts['finish_timeout']:g} s"
             _warn(f"W&B did not take the whole run within {seconds}; what is missing is on disk")
 
     @property
     def sync_command(self) -> str | None:
         """The command that uploads what is only on disk, every part of a resumed run, or ``None``."""
-        if self._info is None or self.path is None:
-            return None
-        left = None if self._uploaded else self.path
-        return sync_command(self._info, left)
+        return sync_command(self._all_parts())
+
+    def _all_parts(self) -> list[Part]:
+        return self._parts if self.path is None else [*self._parts, Part(self.path)]
 
     def closing(self) -> Sequence[tuple[str, str]]:
         if self.path is None:
@@ -204,11 +245,14 @@ class WandbTracker(Tracker):
         lines = [("W&B", self.url) if self.url else ("W&B offline", short(self.path))]
         if self.sync_command:
             lines.append(("to upload", self.sync_command))
+        further = complete_command(self.path.parent.parent, self._all_parts())
+        if further:
+            lines.append(("to complete", further))
         return lines
 
 
-def _counters(step: Mapping[str, int]) -> dict[str, Any]:
-    return {key: number(value) for key, value in step.items()}
+def _counters(step: Mapping[str, int | None]) -> dict[str, Any]:
+    return {key: number(value) for key, value in step.items() if value is not None}
 
 
 def _warn(text: str) -> None:
