@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from lifelong_kd.tracking.wandb.keys import KEYS
+
 HERE = Path(__file__).parent
 TABLES = HERE / "reproductions" / "results"
 PLACES: dict[Path, dict[str, Path]] = {
@@ -18,6 +20,9 @@ PLACES: dict[Path, dict[str, Path]] = {
         "speed": HERE / "speed" / "results" / "split_mnist.md",
         "rounds_pay, some": TABLES / "rounds_pay.md",
         "evaluation": HERE / "speed" / "results" / "evaluation.md",
+        "tracking": HERE / "speed" / "results" / "tracking.md",
+        "study": TABLES / "study" / "compare.md",
+        "wandb_keys": TABLES / "wandb_keys.md",
     },
     HERE / "RESULTS.md": {
         "three_scenarios": TABLES / "three_scenarios.md",
@@ -57,13 +62,26 @@ def filled(text: str, tables: Mapping[str, Path]) -> str:
 
 def shortened(name: str, table: str) -> str:
     """The whole table; of one called ``..., some`` the heading and the rows of a few well-known methods."""
+    if name == "study":
+        # Its headings would be the README's own, and what the numbers are is said there.
+        parts = [part for part in table.split("\n\n") if not part.startswith("#")]
+        return "\n\n".join(parts[:3])
     if not name.endswith(", some"):
         return table
     heading, rows = table.splitlines()[:2], table.splitlines()[2:]
     return "\n".join([*heading, *(row for row in rows if any(known in row for known in KNOWN))])
 
 
+def keys_table() -> str:
+    """What W&B is given, as the tracker itself has it."""
+    lines = ["| key | over | what |", "|---|---|---|"]
+    for key in KEYS:
+        lines.append(f"| `{key.pattern}` | `{key.axis}` | {key.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
+    (TABLES / "wandb_keys.md").write_text(keys_table(), encoding="utf-8")
     for page, tables in PLACES.items():
         page.write_text(filled(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
 

@@ -2,9 +2,9 @@
 
     python benchmarks/reproductions/study.py
 
-Four strategies with five seeds on split_digits. The sweep is killed with ``kill -9`` as soon as a third of its cells are
+Four strategies with five seeds on split_digits. The sweep is killed by ``kill -9`` once a third of its cells are
 finished, and called again; then `lifelong-kd compare` writes table, plots and page to
-``benchmarks/reproductions/results/study/``.
+``benchmarks/reproductions/results/study/``. The picture of the page needs chromium and playwright.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ CELLS = 20
 KEPT = (
     "compare.md",
     "compare.html",
+    "page.png",
     "plots/curves.png",
     "plots/stability.png",
     "plots/matrices.png",
@@ -64,21 +65,36 @@ def kill_in_the_middle(study: Path, jobs: int) -> int:
     return finished(study)
 
 
+def photograph(page: Path, picture: Path) -> None:
+    """The top of the page as a browser shows it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        view = browser.new_page(viewport={"width": 1280, "height": 900})
+        view.goto(page.resolve().as_uri())
+        view.screenshot(path=str(picture))
+        browser.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--study", type=Path, help="its folder; a temporary one if not given")
-    words = parser.parse_args()
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        study = words.study or Path(temporary) / "digits"
-        before = kill_in_the_middle(study, words.jobs)
+        study = (given.study or Path(temporary) / "digits").resolve()
+        before = kill_in_the_middle(study, given.jobs)
         print(f"killed with {before} of {CELLS} cells finished", flush=True)
-        subprocess.run(sweep(study, words.jobs), check=True)
+        subprocess.run(sweep(study, given.jobs), check=True)
         print(f"resumed: {finished(study)} of {CELLS} cells finished", flush=True)
-        made = Path(temporary) / "compared"
-        subprocess.run(command("compare", str(study), "--baseline", "naive", "--out", str(made)), check=True)
+        made = study.parent / "compared"
+        # From where it lies: the page shows the paths as they were given.
+        words = command("compare", study.name, "--baseline", "naive", "--out", made.name)
+        subprocess.run(words, check=True, cwd=study.parent)
+        photograph(made / "compare.html", made / "page.png")
         shutil.rmtree(OUT, ignore_errors=True)
         for name in KEPT:
             (OUT / name).parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,16 +76,29 @@ def compare(
     )
     if columns == []:
         raise BadCall(f"--scores {scores!r} names no score")
-    records, left = _read(runs, projects)
-    _need_finished(records, left)
-    comparison = compare_runs(records, left, scores=columns, baseline=baseline, test=test)
-    _echo(comparison, form)
-    if out is not None:
-        _write(comparison, out)
-    if report is not None:
-        from lifelong_kd.comparison.report import write_report
+    with _hanging_up(bool(projects) or report is not None):
+        records, left = _read(runs, projects)
+        _need_finished(records, left)
+        comparison = compare_runs(records, left, scores=columns, baseline=baseline, test=test)
+        _echo(comparison, form)
+        if out is not None:
+            _write(comparison, out)
+        if report is not None:
+            from lifelong_kd.comparison.report import write_report
 
-        click.echo(f"W&B report: {write_report(comparison, report)}", err=True)
+            click.echo(f"W&B report: {write_report(comparison, report)}", err=True)
+
+
+@contextmanager
+def _hanging_up(online: bool) -> Iterator[None]:
+    """Afterwards nothing of the SDK is left that the end of the process would wait for."""
+    try:
+        yield
+    finally:
+        if online:
+            from lifelong_kd.tracking.wandb.client import hang_up
+
+            hang_up()
 
 
 def echo_table(paths: Sequence[Path], out: Path | None = None) -> None:

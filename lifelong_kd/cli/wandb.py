@@ -14,7 +14,7 @@ __all__ = ["wandb"]
 
 @click.group()
 def wandb() -> None:
-    """Weights & Biases: upload what was logged offline."""
+    """Weights & Biases: upload what was logged offline, or did not arrive."""
 
 
 @wandb.command()
@@ -27,16 +27,17 @@ def wandb() -> None:
     help="Seconds after which the upload of a run is given up.",
 )
 def sync(runs: tuple[Path, ...], timeout: float) -> None:
-    """Upload what runs have logged to W&B offline: curves, tables, models, and how they ended.
+    """Upload what W&B lacks of runs: what was logged offline, and what an online run lost when it was killed.
 
     Parts of a resumed run are uploaded in their order and become one W&B run. What is on the server already is left
     out, so the command can be repeated; so is a run that is going on, whose end would be missing.
     """
-    from lifelong_kd.tracking.wandb.sync import find_offline, need_server, upload, waiting
+    from lifelong_kd.tracking.wandb.complete import is_incomplete
+    from lifelong_kd.tracking.wandb.sync import find_unsent, need_server, send, waiting
 
     # A run may be given twice, by itself and in its study.
-    found = list(dict.fromkeys(run for path in runs for run in find_offline(path)))
-    left = [run for run in found if waiting(run)]
+    found = list(dict.fromkeys(run for path in runs for run in find_unsent(path)))
+    left = [run for run in found if waiting(run) or is_incomplete(run)]
     idle = [run for run in left if not _goes_on(run)]
     for run in left:
         if run not in idle:
@@ -48,10 +49,10 @@ def sync(runs: tuple[Path, ...], timeout: float) -> None:
     click.echo(f"uploading to {need_server()}", err=True)
     failed = 0
     for run in idle:
-        parts = waiting(run)
-        problem = upload(parts, timeout)
+        parts = len(waiting(run))
+        what = f"{parts} part{'' if parts == 1 else 's'}" if parts else "what was missing"
+        problem = send(run, timeout)
         failed += problem is not None
-        what = "1 part" if len(parts) == 1 else f"{len(parts)} parts"
         click.echo(f"{run}: {what} uploaded" if problem is None else f"{run}: not uploaded: {problem}")
     if failed:
         every = "the run" if len(idle) == 1 else f"{failed} of {len(idle)} runs"

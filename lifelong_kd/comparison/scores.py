@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from lifelong_kd.comparison.types import Score
+from lifelong_kd.core.direction import better
 
 __all__ = ["SHOWN", "score_of"]
 
@@ -20,26 +20,12 @@ SHOWN = (
 )
 """The columns of a table unless others are asked for."""
 
-Better = Literal["more", "less"] | None
-# (pattern of the name, what is better, whether it is a share and shown in percent); the first that fits is taken.
-_RULES: tuple[tuple[str, Better, bool], ...] = (
-    (r".*forgetting(_.*)?", "less", True),
-    (r"intransigence", "less", True),
-    (r"(.*[/_])?(backward|forward)_transfer|transfer_from_past", "more", True),
-    (r"calibration/.*calibration_error.*", "less", True),
-    (r"calibration/(nll|brier)(_.*)?", "less", False),
-    (r"generalisation/.*_gap", "less", True),
-    (r"outliers/ood_auroc_.*|robustness/relative_robustness", "more", True),
-    (r"stability/stability_gap_(recovered|rebound)", "more", True),
-    (r"stability/stability_gap_depth", "less", True),
-    (r"stability/stability_gap_(area|recovery)", "less", False),
-    (r"stability/windowed_plasticity", "more", True),
-    (r"cost/accuracy_per_.*|cost/samples_per_second", "more", False),
-    (r"cost/.*_share", None, True),
-    (r"cost/(samples|rounds|epochs)", None, False),
-    (r"cost/.*", "less", False),
-    (r"teacher/.*", None, False),
-    (r"(.*/)?([a-z]+_)*accuracy(_.*)?", "more", True),
+# Scores that are shares of one, shown in percent.
+_SHARES = re.compile(
+    r".*forgetting(_.*)?|intransigence|(.*[/_])?(backward|forward)_transfer|transfer_from_past"
+    r"|calibration/.*calibration_error.*|generalisation/.*_gap|outliers/ood_auroc_.*|robustness/relative_robustness"
+    r"|stability/(stability_gap_(recovered|rebound|depth)|windowed_plasticity)|cost/.*_share"
+    r"|(?!cost/accuracy_per_|teacher/)(.*/)?([a-z]+_)*accuracy(_.*)?"
 )
 _UNITS = (
     (r"cost/(.*_)?seconds", "s"),
@@ -47,7 +33,12 @@ _UNITS = (
     (r"cost/.*gflops", "GFLOP"),
     (r"stability/stability_gap_recovery", "iterations"),
 )
-_LABELS = {"cost/training_seconds": "training time", "cost/seconds": "time"}
+_LABELS = {
+    "cost/training_seconds": "training time",
+    "cost/seconds": "time",
+    "cost/memory_bytes": "memory",
+    "cost/peak_memory_bytes": "peak memory",
+}
 _LETTERS = re.compile(r"\b(nll|auroc|ood)\b")
 
 
@@ -59,14 +50,12 @@ def score_of(name: str) -> Score:
     >>> score_of("forgetting")
     Score(name='forgetting', label='forgetting', better='less', scale=100.0, unit='%', digits=2)
     """
-    better, share = next(
-        ((better, share) for pattern, better, share in _RULES if re.fullmatch(pattern, name)), (None, False)
-    )
+    share = _SHARES.fullmatch(name) is not None
     unit = next((unit for pattern, unit in _UNITS if re.fullmatch(pattern, name)), "%" if share else "")
     scale = 100.0 if share else 1e-6 if unit == "MB" else 1.0
     whole = name in ("cost/parameters", "cost/samples", "cost/rounds", "cost/flops")
     digits = 0 if whole else 2 if share or unit else 4
-    return Score(name, _label(name), better, scale, unit, digits)
+    return Score(name, _label(name), better(name), scale, unit, digits)
 
 
 def _label(name: str) -> str:

@@ -143,6 +143,9 @@ class WandbSection(_Section):
         job_type: kind of run within the group.
         tags: words to find the run by.
         notes: a text beside the run.
+        details: whether W&B also gets the details of every family of scores, ``task/<family>/...``.
+        init_timeout: seconds to wait for the server at the start; then the run is logged offline.
+        finish_timeout: seconds to wait for the upload at the end; what is not uploaded stays on disk.
     """
 
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
@@ -152,6 +155,9 @@ class WandbSection(_Section):
     job_type: str = "train"
     tags: list[str] = []
     notes: str | None = None
+    details: bool = False
+    init_timeout: Positive = 20.0
+    finish_timeout: Positive = 300.0
 
 
 class TrackingSection(_Section):

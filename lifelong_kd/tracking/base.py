@@ -107,6 +107,7 @@ class Tracker(ABC):
     ) -> None:
         """A file, a folder or several files to keep, such as the model after a task (``kind="model"``).
 
+        A resumed run tells once more of every model so far: it is known by its name and ``metadata["digest"]``.
         ``metadata["parents"]``, where there are any, are the models it was made from: ``{"name", "digest", "role"}``.
         """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from lifelong_kd.core.errors import RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.model.freeze import digest
 from lifelong_kd.model.network import Network
+from lifelong_kd.model.saved import read_metadata
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.tracking.composite import Trackers
 from lifelong_kd.tracking.jsonl import NAME as METRICS
@@ -116,8 +117,18 @@ class Keeper:
         parents = self.lineage.parents(task, teachers, self.origin)
         file = str(path.relative_to(self.folder.path))
         self.lineage.add(task, file, about["digest"], about["classes"], parents)
-        known = {key: value for key, value in about.items() if key not in ("config", "network")}
-        return path, {**known, "strategy": self._name("strategy"), "parents": parents}
+        return path, self._known(about, parents)
+
+    def kept_models(self, tasks: int) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+        """The models after the first ``tasks`` tasks as :meth:`keep_model` told of them: file, task, what is known."""
+        for entry in self.lineage.read()[:tasks]:
+            path = self.folder.path / entry["file"]
+            if path.is_file():
+                yield path, entry["task"], self._known(read_metadata(path), entry["parents"])
+
+    def _known(self, about: Mapping[str, Any], parents: list[dict[str, str]]) -> dict[str, Any]:
+        short = {key: value for key, value in about.items() if key not in ("config", "network")}
+        return {**short, "strategy": self._name("strategy"), "parents": parents}
 
     def _name(self, key: str) -> str | None:
         component = self.settings.get(key)

@@ -147,6 +147,9 @@ class Session:
         if not self.engine.inside:
             self._saved = None
         self._task = max(done - 1, 0)
+        # A tracker may have lost what it was told in the last moments before a kill.
+        for path, task, known in self.keeper.kept_models(done):
+            self.teller.model(path, task, known)
         return done
 
     def _learn(self, task: int) -> None:

@@ -332,8 +332,12 @@ def test_the_keys_of_evaluation_are_the_fixed_ones_and_the_families() -> None:
     assert "show family NAME" not in keys_page("training")
     changes = part(text, "On the command line").split()[3:]
     settings = load_config({"stream": "split_digits", "model": "mlp", "strategy": "naive"}, changes).settings
-    assert changes[1] == "evaluation.outliers=true" and settings["evaluation"]["outliers"] == {
-        "samples": 1000
+    assert changes[1] == "evaluation.examples=true"
+    assert settings["evaluation"]["examples"] == {
+        "count": 24,
+        "samples": 200,
+        "corruption": "noise",
+        "severity": 3,
     }
 
 

@@ -14,7 +14,7 @@ from lifelong_kd.cli import main
 from lifelong_kd.core.errors import RunFailed
 from lifelong_kd.tracking.base import RunInfo, Status
 from lifelong_kd.tracking.wandb import WandbTracker
-from lifelong_kd.tracking.wandb.sync import find_offline, need_server, upload, waiting
+from lifelong_kd.tracking.wandb.sync import find_unsent, need_server, upload, waiting
 from lifelong_kd.training.folder import RunFolder
 from tests.standin.server import Server
 
@@ -144,8 +144,8 @@ def test_what_is_going_on_or_never_began_is_left_out(wandb_server: Server, tmp_p
 
     (part,) = waiting(tmp_path / "a")
     next(part.glob("*.wandb")).write_bytes(b":W&B\x00\x00\x00")
-    assert find_offline(tmp_path) == [tmp_path / "a"]
+    assert find_unsent(tmp_path) == [tmp_path / "a"]
     assert waiting(tmp_path / "a") == []
     shutil.rmtree(tmp_path / "a" / "wandb")
-    assert find_offline(tmp_path) == []
+    assert find_unsent(tmp_path) == []
     assert "nothing to upload" in call(tmp_path).output

@@ -268,7 +268,7 @@ def test_flatten() -> None:
         ("intransigence", "intransigence", "less", 100.0, "%"),
         ("transfer_from_past", "transfer from past", "more", 100.0, "%"),
         ("cost/training_seconds", "training time", "less", 1.0, "s"),
-        ("cost/peak_memory_bytes", "peak memory bytes", "less", 1e-6, "MB"),
+        ("cost/peak_memory_bytes", "peak memory", "less", 1e-6, "MB"),
         ("cost/samples_per_second", "samples per second", "more", 1.0, ""),
         ("cost/accuracy_per_second", "accuracy per second", "more", 1.0, ""),
         ("cost/teacher_share", "teacher share", None, 100.0, "%"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lifelong_kd.tracking.wandb.client import hang_up
 from tests.standin.server import Server, stand_in
 
 KEY = "0123456789" * 4
@@ -29,5 +30,5 @@ def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Se
             folder.mkdir(parents=True)
             monkeypatch.setenv(name, str(folder))
         yield server
-        wandb.teardown()
+        hang_up()
         assert server.failures == [], "the stand-in could not answer"

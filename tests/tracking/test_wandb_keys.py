@@ -12,7 +12,7 @@ import pytest
 from lifelong_kd.comparison.scores import score_of
 from lifelong_kd.tracking.base import RunInfo
 from lifelong_kd.tracking.wandb.best import Best
-from lifelong_kd.tracking.wandb.keys import KEYS, definition, find, is_detail, less_is_better
+from lifelong_kd.tracking.wandb.keys import KEYS, best_of, definition, find, is_detail
 from lifelong_kd.tracking.wandb.tracker import WandbTracker
 
 MakeRun = Callable[..., RunInfo]
@@ -29,18 +29,14 @@ Records = Callable[[Path], list[dict[str, Any]]]
         "score/calibration/brier",
         "score/calibration/calibration_forgetting",
         "score/cost/training_gflops",
-        "score/cost/teacher_flops_share",
         "score/generalisation/memory_overfit_gap",
         "score/representation/deep_forgetting",
-        "score/robustness/mean_corruption_error",
         "score/stability/stability_gap_depth",
-        "score/teacher/kl_held_out_old",
-        "score/teacher/teacher_calibration_error_train",
     ],
 )
 def test_less_is_better(name: str) -> None:
-    assert score_of(name.removeprefix("score/")).better in ("less", None)
-    assert less_is_better(name)
+    assert score_of(name.removeprefix("score/")).better == "less"
+    assert best_of(name) == "min"
     assert definition(name, "task") == {"step_metric": "task", "summary": "last,min"}
 
 
@@ -56,18 +52,14 @@ def test_less_is_better(name: str) -> None:
         "score/cost/accuracy_per_stored_megabyte",
         "score/generalisation/unseen_accuracy",
         "score/outliers/ood_auroc_energy",
-        "score/representation/feature_similarity",
         "score/stability/worst_case_accuracy",
         "score/stability/stability_gap_rebound",
         "score/robustness/corruption_accuracy_blur",
-        "score/teacher/agreement_memory",
-        "score/teacher/teacher_accuracy_memory",
         "task/accuracy/0",
     ],
 )
 def test_more_is_better(name: str) -> None:
-    assert score_of(name.removeprefix("score/")).better in ("more", None)
-    assert not less_is_better(name)
+    assert best_of(name) == "max"
     assert definition(name, "task") == {"step_metric": "task", "summary": "last,max"}
 
 
@@ -174,7 +166,7 @@ def test_the_best_is_what_a_comparison_calls_better(logged: list[dict[str, Any]]
     sides = {key: score_of(key.removeprefix("score/")).better for key in scores}
     assert len([side for side in sides.values() if side is not None]) > 10
     for key, better in sides.items():
-        assert better is None or (better == "less") == less_is_better(key), key
+        assert best_of(key) == {"less": "min", "more": "max", None: None}[better], key
 
 
 def test_few_keys_are_left(logged: list[dict[str, Any]]) -> None:

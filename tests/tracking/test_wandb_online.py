@@ -202,7 +202,7 @@ def test_a_server_that_dies_does_not_hold_up_the_end(
     assert tracker.path is not None
     # Uploaded as a whole it would double what the server has.
     assert tracker.sync_command is None
-    command = f"python -m lifelong_kd.tracking.wandb.complete {shlex.quote(str(tmp_path))}"
+    command = f"lifelong-kd wandb sync {shlex.quote(str(tmp_path))}"
     assert list(tracker.closing())[1:] == [("to complete", command)]
 
 

@@ -145,6 +145,14 @@ def test_a_resumed_run_has_the_lineage_of_one_never_stopped(tmp_path: Path) -> N
 
     assert told(tmp_path / "stopped") == told(tmp_path / "whole")
     assert heard.run.resumed
+    # What was learned before is told of once more, with the same metadata but for where the run is.
+    again = {name: metadata for _, name, kind, metadata in heard.artifacts if kind == "model"}
+    assert {name: metadata["digest"] for name, metadata in again.items()} == {
+        model["name"]: model["digest"] for model in models(tmp_path / "stopped")
+    }
+    known = {"task", "classes", "digest", "scores", "strategy", "parents"}
+    assert [set(metadata) for metadata in again.values()] == [known] * 3
+    assert [metadata["task"] for metadata in again.values()] == [0, 1, 2]
 
 
 def test_what_trackers_are_told_of_a_task_and_of_the_end(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def draw_matrices(comparison: Comparison, place: str, styles: dict[str, Look]) -
             _number(axes, 100 * matrix, 9 if tasks <= 5 else 7)
         step = -(-tasks // NAMED)
         names = range(0, tasks, step)
-        axes.set_xticks(names, [str(name + 1) for name in names], fontsize=8)
-        axes.set_yticks(names, [str(name + 1) for name in names], fontsize=8)
+        axes.set_xticks(names, [str(name) for name in names], fontsize=8)
+        axes.set_yticks(names, [str(name) for name in names], fontsize=8)
         # Where the last line is not full, the panels above its gaps carry the names.
         below, left = number + across >= len(found), number % across == 0
         axes.tick_params(labelbottom=below, bottom=below, labelleft=left, left=left)

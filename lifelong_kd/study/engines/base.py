@@ -56,9 +56,16 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**(os.environ if environment is None else environment), PARENT: str(os.getpid())},
+            env={**_own(os.environ if environment is None else environment), PARENT: str(os.getpid())},
             start_new_session=True,
         )
+
+
+def _own(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what belongs to one W&B run or process: each cell is a run of its own."""
+    return {
+        name: value for name, value in environment.items() if name not in ("WANDB_SERVICE", "WANDB_RUN_ID")
+    }
 
 
 def stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:

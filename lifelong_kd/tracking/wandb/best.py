@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifelong_kd.tracking.base import number
-from lifelong_kd.tracking.wandb.keys import find, less_is_better
+from lifelong_kd.tracking.wandb.keys import best_of, find
 
 __all__ = ["Best"]
 
@@ -32,9 +32,12 @@ class Best:
             value: Any = number(given)
             if known is None or not known.best or not isinstance(value, int | float) or math.isnan(value):
                 continue
-            name, choose = ("min", min) if less_is_better(key) else ("max", max)
-            before = self._values.get(key, {}).get(name, value)
-            self._values[key] = {"last": value, name: choose(before, value)}
+            name = best_of(key)
+            best = {}
+            if name is not None:
+                before = self._values.get(key, {}).get(name, value)
+                best = {name: (min if name == "min" else max)(before, value)}
+            self._values[key] = {"last": value, **best}
 
     def summary(self) -> dict[str, dict[str, float]]:
         """What the run's summary should say, as the SDK writes it."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import Any
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.tracking.wandb.mode import has_key
 
-__all__ = ["client"]
+__all__ = ["client", "hang_up"]
 
 # Seconds that the server may take for one answer, how often it is asked again, and the pause between.
 TIMEOUT, RETRIES, PAUSE = 20, 2, 2.0
@@ -30,3 +32,23 @@ def client() -> Any:
     if not has_key():
         raise BadCall("there is no W&B API key: run `wandb login`, or set WANDB_API_KEY")
     return wandb.Api(timeout=TIMEOUT)
+
+
+def hang_up(seconds: float = 5.0) -> None:
+    """End the SDK's service in this process, and kill it after ``seconds``.
+
+    One that gave up a request now and then does not end by itself (0.31), and the process would wait for it.
+    """
+    import wandb
+    from wandb.sdk import wandb_setup
+
+    connection = getattr(wandb_setup._singleton, "_connection", None)
+    service = getattr(getattr(connection, "_proc", None), "_process", None)
+    killer = threading.Timer(seconds, service.kill if service is not None else lambda: None)
+    killer.start()
+    try:
+        # A service that was killed would end this process with its exit status.
+        with contextlib.suppress(SystemExit):
+            wandb.teardown()
+    finally:
+        killer.cancel()

@@ -1,14 +1,12 @@
-"""Logs to the server what it lacks of a run that was tracked online when the server or the process died.
+"""Logging to the server what it lacks of a run that was tracked online when the server or the process died.
 
-``python -m lifelong_kd.tracking.wandb.complete RUN`` prints where the run is to be seen. Every number comes, and the
-scores; pictures, tables and models that did not arrive stay in the run folder.
+Every number comes, and the scores; pictures, tables and models that did not arrive stay in the run folder.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,20 @@ from lifelong_kd.core.errors import BadCall
 from lifelong_kd.tracking.base import RunInfo, Status
 from lifelong_kd.tracking.jsonl import read
 from lifelong_kd.tracking.wandb.files import fragments
-from lifelong_kd.tracking.wandb.history import read_summary
+from lifelong_kd.tracking.wandb.history import Part, read_summary
 from lifelong_kd.tracking.wandb.identity import id_of
 from lifelong_kd.tracking.wandb.tracker import WandbTracker
 
-__all__ = ["complete"]
+__all__ = ["complete", "is_incomplete"]
 
 
-def complete(folder: Path, *, finish_timeout: float = 300.0) -> str:
+def is_incomplete(folder: Path) -> bool:
+    """Whether the run in ``folder`` was tracked online and W&B may lack the end of it."""
+    parts = [Part(part) for part in (folder / "wandb").glob("run-*") if part.is_dir()]
+    return any(part.begun and not part.uploaded for part in parts)
+
+
+def complete(folder: Path, finish_timeout: float = 300.0) -> str:
     """Log what W&B lacks of the run in ``folder``, each point once; returns its address.
 
     Args:
@@ -41,7 +45,7 @@ def complete(folder: Path, *, finish_timeout: float = 300.0) -> str:
     except OSError as error:
         raise BadCall(f"{folder} holds no run ({error})") from error
     options: dict[str, Any] = {**settings.get("tracking", {}).get("wandb", {}), "mode": "online"}
-    tracker = WandbTracker(**options, finish_timeout=finish_timeout)
+    tracker = WandbTracker(**{**options, "finish_timeout": finish_timeout})
     run = _run_info(folder, about, settings)
     parts = fragments(folder, id_of(run))
     scores = read_summary(parts[-1]) if parts else {}
@@ -77,10 +81,3 @@ def _run_info(folder: Path, about: dict[str, Any], settings: dict[str, Any]) -> 
         resumed=True,
         logged=len(read(folder)),
     )
-
-
-if __name__ == "__main__":
-    try:
-        sys.stdout.write(f"{complete(Path(sys.argv[1]))}\n")
-    except BadCall as error:
-        sys.exit(f"lifelong-kd: {error}")

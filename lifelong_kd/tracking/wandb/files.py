@@ -49,7 +49,7 @@ def complete_command(folder: Path, parts: Sequence[Part]) -> str | None:
     """
     if not any(part.begun and not part.offline and not part.uploaded for part in parts):
         return None
-    return f"python -m lifelong_kd.tracking.wandb.complete {shlex.quote(short(folder))}"
+    return f"lifelong-kd wandb sync {shlex.quote(short(folder))}"
 
 
 def short(path: Path) -> str:

@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from lifelong_kd.core.direction import better
 from lifelong_kd.tracking.base import Axis
 
-__all__ = ["COUNTERS", "KEYS", "LINE", "Key", "definition", "find", "is_detail", "less_is_better"]
+__all__ = ["COUNTERS", "KEYS", "LINE", "Key", "best_of", "definition", "find", "is_detail"]
 
 LINE = "line"
 """The number of the call of ``log`` in the run, which is that of the line in metrics.jsonl."""
@@ -56,7 +57,7 @@ KEYS: tuple[Key, ...] = (
         "accuracy on a task's validation data while a later one is learned",
     ),
     Key("round/<...>", "evaluation", "what a round of a task reached, tried and took"),
-    Key("phase/<name>", "task", "what a phase of the strategy says of itself"),
+    Key("phase/<...>", "task", "what a phase of the strategy says of itself"),
     Key("score/<name>", "task", "a score of the whole run so far, such as `average_accuracy`", best=True),
     Key("score/<family>/<name>", "task", "a score of a family, such as `calibration/nll`", best=True),
     Key("task/accuracy/<task>", "task", "test accuracy on each task so far", best=True),
@@ -69,17 +70,6 @@ KEYS: tuple[Key, ...] = (
     Key("examples/<name>", "task", "pictures: examples of what the model was shown"),
 )
 """Every key of a run, the first match counts. Scores at the end stand in the summary under their flat names."""
-
-# A score of which one of these words is part of the name is better when it is less, unless it has one of the others:
-# an accuracy on what is forgotten is still an accuracy, and a gap that is recovered is none any more.
-_LESS = frozenset(
-    (
-        *("error", "loss", "nll", "brier", "ece", "kl", "mse", "divergence", "perplexity", "fpr"),
-        *("forgetting", "intransigence", "gap", "overfit", "drift", "recovery"),
-        *("seconds", "flops", "gflops", "bytes", "megabytes", "parameters"),
-    )
-)
-_MORE = frozenset(("accuracy", "rebound", "recovered"))
 
 
 @functools.cache
@@ -102,15 +92,14 @@ def is_detail(key: str) -> bool:
     return known is not None and known.detail
 
 
-def less_is_better(key: str) -> bool:
-    """Whether less of a score is better, by the words of its name; a ratio is judged by what stands before ``per``.
+def best_of(key: str) -> str | None:
+    """Which of the SDK's summaries is the best value of a score; ``None`` where neither more nor less is better.
 
-    >>> less_is_better("score/calibration/nll"), less_is_better("score/cost/accuracy_per_second")
-    (True, False)
+    >>> best_of("score/calibration/nll"), best_of("task/accuracy/3"), best_of("score/teacher/kl_train")
+    ('min', 'max', None)
     """
-    name = key.rpartition("/")[2].partition("_per_")[0]
-    words = name.split("_")
-    return _MORE.isdisjoint(words) and not _LESS.isdisjoint(words)
+    name = "accuracy" if key.startswith("task/accuracy/") else key.removeprefix("score/")
+    return {"less": "min", "more": "max", None: None}[better(name)]
 
 
 def definition(key: str, axis: str) -> dict[str, Any]:
@@ -122,4 +111,5 @@ def definition(key: str, axis: str) -> dict[str, Any]:
     known = find(key)
     if known is None or not known.best:
         return {"step_metric": axis}
-    return {"step_metric": axis, "summary": "last,min" if less_is_better(key) else "last,max"}
+    best = best_of(key)
+    return {"step_metric": axis, "summary": "last" if best is None else f"last,{best}"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,8 +45,18 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> wandb
     """A table with plain Python numbers in its cells."""
     import wandb
 
+    _need_a_place()
     data: list[Any] = [[number(cell) for cell in row] for row in rows]
     return wandb.Table(columns=list(columns), data=data)
+
+
+def _need_a_place() -> None:
+    """The SDK makes a temporary folder when it is imported: a forked process that ends, or a cleaner, may remove it."""
+    try:
+        from wandb.sdk.data_types._private import MEDIA_TMP
+    except ImportError:  # another release keeps it elsewhere
+        return
+    os.makedirs(MEDIA_TMP.name, exist_ok=True)
 
 
 def artifact_name(name: str) -> str:
@@ -62,12 +73,13 @@ def make_artifact(
 ) -> wandb.Artifact:
     """An artifact of a file, a folder, or several of them.
 
-    Nothing is copied to a staging folder outside the run folder: each file stays where it is until it is uploaded.
+    A model is not copied to a staging folder: it stays where it is until it is uploaded. What may change until then,
+    such as results that reference runs are added to, is.
     """
     import wandb
 
     artifact = wandb.Artifact(artifact_name(name), type=kind, metadata=plain(metadata))
     for item in [path] if isinstance(path, Path) else path:
         add = artifact.add_dir if item.is_dir() else artifact.add_file
-        add(str(item.resolve()), policy="immutable", skip_cache=True)
+        add(str(item.resolve()), policy="immutable" if kind == "model" else "mutable", skip_cache=True)
     return artifact

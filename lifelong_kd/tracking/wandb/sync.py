@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lifelong_kd.core.errors import BadCall, RunFailed
+from lifelong_kd.tracking.wandb.complete import is_incomplete
 
-__all__ = ["find_offline", "need_server", "upload", "waiting"]
+__all__ = ["find_unsent", "need_server", "send", "upload", "waiting"]
 
 # A part whose process was killed at once holds the header of the file and nothing else.
 HEADER = 7
@@ -30,8 +31,8 @@ PATIENCE = {
 HIDDEN = frozenset({"WANDB_MODE", "WANDB_SILENT", "WANDB_QUIET"})
 
 
-def find_offline(path: Path) -> list[Path]:
-    """The run folders in ``path``, itself included, that W&B has logged to offline, sorted.
+def find_unsent(path: Path) -> list[Path]:
+    """The run folders in ``path``, itself included, that W&B has logged to offline or may lack the end of, sorted.
 
     Raises:
         BadCall: if there is no run at all.
@@ -43,7 +44,7 @@ def find_offline(path: Path) -> list[Path]:
     runs = sorted(_runs(path, 0))
     if not runs:
         raise BadCall(f"there is no run in {path}")
-    return [run for run in runs if _parts(run)]
+    return [run for run in runs if _parts(run) or is_incomplete(run)]
 
 
 def _runs(folder: Path, depth: int) -> Iterator[Path]:
@@ -134,6 +135,25 @@ def upload(parts: Sequence[Path], timeout: float | None = None) -> str | None:
     if all(any(part.glob("*.synced")) for part in parts):
         return None
     return _complaint(said)
+
+
+def send(run: Path, timeout: float) -> str | None:
+    """Upload all that the server lacks of a run; why it failed, or ``None`` if the server has it.
+
+    Args:
+        run: the run folder.
+        timeout: seconds after which it is given up.
+    """
+    from lifelong_kd.tracking.wandb.complete import complete
+
+    parts = waiting(run)
+    problem = upload(parts, timeout) if parts else None
+    if problem is None and is_incomplete(run):
+        try:
+            complete(run, timeout)
+        except BadCall as error:
+            return str(error)
+    return problem
 
 
 def _complaint(said: str) -> str:

@@ -202,7 +202,8 @@ class WandbTracker(Tracker):
         if self._run is None or (artifact_name(name), str(metadata.get("digest"))) in self._held.artifacts:
             return
         task = [f"task-{metadata['task']}"] if "task" in metadata else []
-        made = make_artifact(path, name, kind, metadata)
+        with staged_in(self._run.settings.wandb_dir):
+            made = make_artifact(path, name, kind, metadata)
         logged = self._run.log_artifact(made, aliases=["latest", *task])
         if self._lineage is not None:
             self._lineage.use(metadata.get("parents", ()))
