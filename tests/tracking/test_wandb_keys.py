@@ -101,11 +101,20 @@ def test_only_scores_and_accuracies_have_a_best_and_only_the_families_have_detai
 def test_the_best_leaves_out_what_is_no_number() -> None:
     best = Best()
     best.see(
-        {"score/a": 0.5, "score/b": None, "score/c": float("nan"), "score/nll": 2.0, "task/classes": "0, 1"}
+        {
+            "score/accuracy": 0.5,
+            "score/b": None,
+            "score/c": float("nan"),
+            "score/calibration/nll": 2.0,
+            "task/classes": "0, 1",
+        }
     )
-    best.see({"score/a": 0.25, "score/nll": 1.0})
-    best.see({"score/nll": float("nan")})
-    assert best.summary() == {"score/a": {"last": 0.25, "max": 0.5}, "score/nll": {"last": 1.0, "min": 1.0}}
+    best.see({"score/accuracy": 0.25, "score/calibration/nll": 1.0})
+    best.see({"score/calibration/nll": float("nan")})
+    assert best.summary() == {
+        "score/accuracy": {"last": 0.25, "max": 0.5},
+        "score/calibration/nll": {"last": 1.0, "min": 1.0},
+    }
 
 
 @pytest.mark.parametrize("details", [False, True])

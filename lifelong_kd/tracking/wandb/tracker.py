@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from lifelong_kd.tracking.wandb.lineage import Lineage
 from lifelong_kd.tracking.wandb.media import artifact_name, make_artifact, make_picture, make_table
 from lifelong_kd.tracking.wandb.mode import Asked, Mode, decide
 from lifelong_kd.tracking.wandb.open import open_run
+from lifelong_kd.tracking.wandb.sender import Sender
 
 if TYPE_CHECKING:
     import wandb
@@ -100,6 +102,7 @@ class WandbTracker(Tracker):
         self._resumed = False
         self._held, self._best = Held(), Best()
         self._lineage: Lineage | None = None
+        self._sender = Sender()
         self._parts: list[Part] = []
         self.mode: Mode | None = None
         self.url: str | None = None
@@ -153,7 +156,7 @@ class WandbTracker(Tracker):
     def log(self, values: Mapping[str, Value], axis: Axis, step: Mapping[str, int]) -> None:
         if self._run is not None:
             self._calls += 1
-            self._send(values, axis, step, self._calls)
+            self._sender.put(partial(self._send, dict(values), axis, dict(step), self._calls))
 
     def _send(
         self, values: Mapping[str, Value], axis: Axis, step: Mapping[str, int | None], line: int
@@ -185,6 +188,8 @@ class WandbTracker(Tracker):
 
     def figure(self, key: str, path: Path, step: Mapping[str, int]) -> None:
         if self._run is not None and not self._is_held(key, step):
+            # At once: the file may be another picture soon.
+            self._sender.drain()
             self._define([key], "task")
             self._run.log({key: make_picture(path), **_counters(step)})
 
@@ -192,15 +197,28 @@ class WandbTracker(Tracker):
         self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], step: Mapping[str, int]
     ) -> None:
         if self._run is not None and not self._is_held(key, step):
-            self._define([key], "task")
-            with staged_in(self._run.settings.wandb_dir):
-                self._run.log({key: make_table(columns, rows), **_counters(step)})
+            kept = [list(row) for row in rows]
+            self._sender.put(partial(self._send_table, key, list(columns), kept, dict(step)))
+
+    def _send_table(
+        self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], step: Mapping[str, int]
+    ) -> None:
+        assert self._run is not None
+        self._define([key], "task")
+        with staged_in(self._run.settings.wandb_dir):
+            self._run.log({key: make_table(columns, rows), **_counters(step)})
 
     def artifact(
         self, path: Path | Sequence[Path], name: str, kind: str, metadata: Mapping[str, Any]
     ) -> None:
         if self._run is None or (artifact_name(name), str(metadata.get("digest"))) in self._held.artifacts:
             return
+        self._sender.put(partial(self._send_artifact, path, name, kind, dict(metadata)))
+
+    def _send_artifact(
+        self, path: Path | Sequence[Path], name: str, kind: str, metadata: Mapping[str, Any]
+    ) -> None:
+        assert self._run is not None
         task = [f"task-{metadata['task']}"] if "task" in metadata else []
         with staged_in(self._run.settings.wandb_dir):
             made = make_artifact(path, name, kind, metadata)
@@ -214,9 +232,16 @@ class WandbTracker(Tracker):
             self._run.summary.update({key: number(value) for key, value in values.items()})
 
     def finish(self, status: Status) -> None:
-        run, self._run = self._run, None
+        run = self._run
         if run is None:
             return
+        try:
+            self._sender.close()
+        finally:
+            self._run = None
+            self._end(run, status)
+
+    def _end(self, run: wandb.Run, status: Status) -> None:
         if self._lineage is not None:
             self._lineage.finish(min(LINEAGE_TIMEOUT, self._timeouts["finish_timeout"]))
         if self._resumed:

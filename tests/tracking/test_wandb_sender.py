@@ -1,0 +1,65 @@
+"""The thread that hands rows to W&B: order, errors, and that nothing waits for a further call."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from lifelong_kd.tracking.wandb.sender import Sender
+
+
+def test_jobs_are_done_in_order_whoever_does_them() -> None:
+    done: list[int] = []
+    sender = Sender(interval=0.001)
+    for number in range(300):
+        sender.put(partial(done.append, number))
+        if number % 50 == 0:
+            sender.drain()
+            assert done == list(range(number + 1))
+    sender.close()
+    assert done == list(range(300))
+    sender.close()
+
+
+def test_a_job_is_done_without_a_further_call() -> None:
+    done = threading.Event()
+    sender = Sender(interval=0.01)
+    sender.put(done.set)
+    assert done.wait(5)
+    sender.close()
+
+
+def test_what_a_job_raises_is_raised_by_the_next_call_once() -> None:
+    done: list[int] = []
+    sender = Sender(interval=60)
+
+    def fail() -> None:
+        raise OSError("full")
+
+    sender.put(partial(done.append, 1))
+    sender.put(fail)
+    sender.put(partial(done.append, 2))
+    with pytest.raises(OSError, match="full"):
+        sender.drain()
+    assert done == [1]
+    sender.put(partial(done.append, 3))
+    sender.close()
+    assert done == [1, 3]
+
+
+def test_an_error_in_the_thread_reaches_the_caller() -> None:
+    failed = threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise ValueError("lost")
+
+    sender = Sender(interval=0.01)
+    sender.put(fail)
+    assert failed.wait(5)
+    time.sleep(0.05)
+    with pytest.raises(ValueError, match="lost"):
+        sender.put(lambda: None)
