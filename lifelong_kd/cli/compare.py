@@ -30,7 +30,7 @@ WIDTH = 100
     "projects",
     multiple=True,
     metavar="ENTITY/PROJECT[:FILTER]",
-    help="Runs on the W&B server as well; FILTER is group=lwf,tags=mine,config.training.epochs=5.",
+    help="Runs on the W&B server, too. FILTER: group=NAME, tags=WORD or config.KEY=VALUE, or several with commas.",
 )
 @click.option("--baseline", metavar="NAME", help="The strategy or label that the others are tested against.")
 @click.option("--scores", metavar="A,B", help="The columns, such as average_accuracy,calibration/nll.")
@@ -55,10 +55,11 @@ def compare(
     out: Path | None,
     report: str | None,
 ) -> None:
-    """Set runs side by side: a row for each strategy and stream, mean and interval over its seeds.
+    """Compare runs: mean and interval over seeds, paired tests, plots.
 
-    RUN is a run folder or W&B's offline files, STUDY a folder of them. Settings that tell rows of the same strategy
-    apart stand behind its name. Each row is tested against the baseline over the seeds that both have.
+    There is a row for each strategy and stream. Settings that tell rows of the same strategy apart stand behind its
+    name. Each row is tested against the baseline over the seeds that both have. RUN is a run folder or W&B's offline
+    files, STUDY a folder of them.
     """
     from lifelong_kd.comparison.compare import compare_runs
     from lifelong_kd.comparison.output import refuse_run_folder
@@ -115,11 +116,16 @@ def echo_table(paths: Sequence[Path], out: Path | None = None) -> None:
 
 
 def _read(paths: Sequence[Path], projects: Sequence[str]) -> tuple[list[RunRecord], list[LeftOut]]:
-    """All runs; a project that cannot be reached is said and left out, unless there is nothing else."""
+    """All runs; folders and projects of which none can be had are said and left out, unless there is nothing else."""
     from lifelong_kd.comparison.read import read_runs
 
-    records, left = read_runs(paths) if paths else ([], [])
+    records: list[RunRecord] = []
+    left: list[LeftOut] = []
     unreachable: list[BadCall] = []
+    try:
+        records, left = read_runs(paths)
+    except BadCall as error:
+        unreachable.append(error)
     for project in projects:
         from lifelong_kd.comparison.read import Unreachable, read_project
 

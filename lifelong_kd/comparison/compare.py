@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lifelong_kd.comparison.differences import find_differences
 from lifelong_kd.comparison.groups import group_runs, varying
-from lifelong_kd.comparison.pairs import finite
 from lifelong_kd.comparison.scores import SHOWN, score_of
-from lifelong_kd.comparison.statistics import TESTS, t_interval
+from lifelong_kd.comparison.statistics import TESTS
+from lifelong_kd.comparison.summaries import summarise
 from lifelong_kd.comparison.types import Comparison, LeftOut, Row, RunRecord, Score, Summary
 from lifelong_kd.core.errors import BadCall, nearest
 
@@ -30,10 +30,11 @@ def compare_runs(
 ) -> Comparison:
     """Group runs that differ in their seed only, summarise each score, test each row against its place's baseline.
 
-    Runs are paired by seed. Every difference of the comparison, of all places and all tested scores, is one family of
-    Holm's correction: where no row differs from its baseline, at most one comparison in ``1 / level`` claims any
-    difference. That holds as far as `paired_test` says, and for what is looked at once; who compares many times, or
-    chooses the test by its answer, claims more. Intervals are not corrected: each alone has its confidence.
+    Runs of the same seed, class order and data are pairs. Every difference of the comparison, of all places and all
+    tested scores, is one family of Holm's correction: where no row differs from its baseline, at most one comparison in
+    ``1 / level`` claims any difference. That holds as far as `paired_test` says, and for what is looked at once; who
+    compares many times, or chooses the test by its answer, claims more. Intervals are not corrected: each alone has its
+    confidence.
 
     Args:
         scores: the columns, by name; ``None`` for the usual ones.
@@ -75,32 +76,22 @@ def compare_runs(
 
 
 def _summarised(rows: Sequence[Row], columns: Sequence[Score], confidence: float) -> tuple[Row, ...]:
+    summaries = [{score.name: summarise(row, score.name, confidence) for score in columns} for row in rows]
     means: dict[tuple[str, str], list[float]] = {}
-    summaries: list[dict[str, Summary]] = []
-    for row in rows:
-        found: dict[str, Summary] = {}
-        for score in columns:
-            values = tuple(finite(run, score.name) for run in row.runs)
-            known = [value for value in values if value is not None]
-            interval = t_interval(known, confidence) if known else None
-            mean, half_width = (interval.mean, interval.half_width) if interval else (None, None)
-            found[score.name] = Summary(values, mean, half_width)
-            if mean is not None:
-                means.setdefault((row.place, score.name), []).append(mean)
-        summaries.append(found)
+    for row, found in zip(rows, summaries, strict=True):
+        for name, summary in found.items():
+            if summary.mean is not None:
+                means.setdefault((row.place, name), []).append(summary.mean)
     return tuple(
-        replace(
-            row,
-            scores={
-                score.name: replace(
-                    found[score.name],
-                    best=_is_best(found[score.name].mean, means.get((row.place, score.name), []), score),
-                )
-                for score in columns
-            },
-        )
+        replace(row, scores={score.name: _marked(found[score.name], row, score, means) for score in columns})
         for row, found in zip(rows, summaries, strict=True)
     )
+
+
+def _marked(
+    summary: Summary, row: Row, score: Score, means: Mapping[tuple[str, str], Sequence[float]]
+) -> Summary:
+    return replace(summary, best=_is_best(summary.mean, means.get((row.place, score.name), []), score))
 
 
 def _is_best(mean: float | None, means: Sequence[float], score: Score) -> bool:
@@ -117,7 +108,7 @@ def _tested(columns: Sequence[Score], tested: Sequence[str]) -> list[Score]:
 
 def _known(scores: Sequence[str], records: Sequence[RunRecord]) -> Sequence[str]:
     """The names, each of which some run has; a score of which no run has a value is known all the same."""
-    there = {name for run in records for name in (*run.scores, *(f"cost/{key}" for key in run.cost))}
+    there = {name for run in records for name in run.names}
     for name in scores:
         if records and name not in there:
             near = nearest(name, there)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lifelong_kd.comparison.pairs import find_baselines, finite, pair_runs
+from lifelong_kd.comparison.pairs import find_baselines, pair_runs
 from lifelong_kd.comparison.statistics import (
     Verdict,
     bootstrap_interval,
@@ -42,7 +42,7 @@ def find_differences(
     level: float,
     test: str,
 ) -> tuple[tuple[Difference, ...], list[Remark]]:
-    """Each row less the baseline of its place in each score, over paired runs, all corrected together.
+    """Each row minus the baseline of its place in each score, over paired runs, all corrected together.
 
     A score that the row or the baseline has in no run has no difference. What cannot be paired or claimed, however
     large it were, is remarked.
@@ -63,7 +63,7 @@ def find_differences(
         for score in scores:
             if row.scores[score.name].count == 0 or base.scores[score.name].count == 0:
                 continue
-            both = [(finite(one, score.name), finite(other, score.name)) for one, other in pairs]
+            both = [(one.value(score.name), other.value(score.name)) for one, other in pairs]
             known = [(one, other) for one, other in both if one is not None and other is not None]
             left, right = [one for one, _ in known], [other for _, other in known]
             cases.append(_Case(score.name, row, base, left, right, len(both) - len(known)))
@@ -113,6 +113,7 @@ def _out_of_reach(
     if test == "t":
         return []
     family = sum(verdict.p is not None for verdict in verdicts)
+    # Where so many pairs are too few, fewer are.
     short = {
         difference.pairs
         for difference, verdict in zip(differences, verdicts, strict=True)
@@ -120,15 +121,15 @@ def _out_of_reach(
     }
     needed = pairs_needed(test, level, family)
     advice = f"{needed} pairs each would do, or the t test" if needed else "the t test could"
+    pairs = max(short, default=0)
     return [
         Remark(
             "seeds",
-            f"{pairs} pairs of runs are too few for the {test} test: it cannot give a p below"
-            f" {least_p(test, pairs):.2g}, which corrected for {family} test{'s' * (family > 1)} claims nothing at"
-            f" {level:g}; {advice}",
+            f"{pairs} pairs of runs{' or fewer' * (len(short) > 1)} are too few for the {test} test: it cannot give a p"
+            f" below {least_p(test, pairs):.2g}, which corrected for {family} test{'s' * (family > 1)} claims nothing"
+            f" at {level:g}; {advice}",
         )
-        for pairs in sorted(short)
-    ]
+    ][: len(short)]
 
 
 def _without_bootstrap(differences: Sequence[Difference], confidence: float) -> list[Remark]:

@@ -1,22 +1,15 @@
-"""Which rows and which runs are compared: the baseline of each place, and runs of the same seed and class order."""
+"""Which rows and which runs are compared: the baseline of each place, and runs that are a pair."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from lifelong_kd.comparison.types import Remark, Row, RunRecord
 from lifelong_kd.core.errors import BadCall, nearest
 
-__all__ = ["NAIVE", "find_baselines", "finite", "pair_runs"]
+__all__ = ["NAIVE", "find_baselines", "pair_runs"]
 
 NAIVE = "naive"
-
-
-def finite(run: RunRecord, score: str) -> float | None:
-    """A run's score; ``None`` where it has none or one that is no number."""
-    value = run.value(score)
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def find_baselines(rows: Sequence[Row], baseline: str | None) -> tuple[dict[str, Row], list[Remark]]:
@@ -34,7 +27,8 @@ def find_baselines(rows: Sequence[Row], baseline: str | None) -> tuple[dict[str,
     if baseline is None:
         found = {place: _usual(inside) for place, inside in places.items()}
         missing = (
-            f"it has no baseline, as it has not exactly one row of {NAIVE}: name one to have differences"
+            f"no differences are tested, as there is not exactly one row of {NAIVE} to take them from:"
+            " choose a row with --baseline NAME"
         )
     else:
         found = {place: _named(inside, baseline) for place, inside in places.items()}

@@ -49,7 +49,7 @@ def _seeds(place: str, rows: Sequence[Row]) -> Iterable[Remark]:
     if few:
         yield Remark(
             "seeds",
-            f"{place}: fewer than {FEWEST} seeds in {_listed(few)}: a test means something from {ENOUGH} or more on",
+            f"{place}: fewer than {FEWEST} seeds in {_listed(few)}: a test needs {ENOUGH} or more to mean anything",
         )
     sets = [row.seeds for row in rows]
     usual = max(dict.fromkeys(sets), key=sets.count)

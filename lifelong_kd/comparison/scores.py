@@ -29,7 +29,7 @@ _SHARES = re.compile(
 )
 _UNITS = (
     (r"cost/(.*_)?seconds", "s"),
-    (r"cost/.*bytes", "MB"),
+    (r"cost/.*bytes", "B"),
     (r"cost/.*gflops", "GFLOP"),
     (r"stability/stability_gap_recovery", "iterations"),
 )
@@ -52,7 +52,7 @@ def score_of(name: str) -> Score:
     """
     share = _SHARES.fullmatch(name) is not None
     unit = next((unit for pattern, unit in _UNITS if re.fullmatch(pattern, name)), "%" if share else "")
-    scale = 100.0 if share else 1e-6 if unit == "MB" else 1.0
+    scale = 100.0 if share else 1.0
     whole = name in ("cost/parameters", "cost/samples", "cost/rounds", "cost/flops")
     digits = 0 if whole else 2 if share or unit else 4
     return Score(name, _label(name), better(name), scale, unit, digits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -33,11 +34,16 @@ class RunRecord:
     data: str | None = None
     versions: Mapping[str, str | None] = field(default_factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every score and, as ``cost/...``, every cost that `value` knows."""
+        return (*self.scores, *(f"cost/{name}" for name in self.cost))
+
     def value(self, score: str) -> float | None:
-        """A score or, as ``cost/training_seconds``, a cost; ``None`` where the run does not have it."""
-        if score.startswith("cost/") and score not in self.scores:
-            return self.cost.get(score.removeprefix("cost/"))
-        return self.scores.get(score)
+        """A score or, as ``cost/training_seconds``, a cost; ``None`` where the run has none that is finite."""
+        cost = score.startswith("cost/") and score not in self.scores
+        value = self.cost.get(score.removeprefix("cost/")) if cost else self.scores.get(score)
+        return None if value is None or not math.isfinite(value) else float(value)
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """A row less the baseline of its place in one score, over the runs of the same seed and class order.
+    """A row minus the baseline of its place in one score, over the runs of the same seed, class order and data.
 
     ``low`` and ``high`` are the ends of the interval: the bootstrap's, Student's where there are too few pairs for one,
     None below two. ``p`` is the paired test's, ``adjusted`` the same after Holm's correction; None below three pairs.

@@ -203,6 +203,10 @@ def test_runs_of_a_project_stand_beside_local_ones(study: Path, monkeypatch: pyt
     monkeypatch.setattr("lifelong_kd.comparison.read.read_project", lambda selection: (runs, []))
     stdout = call(study, "--wandb", "me/mine").stdout
     assert "split_mnist class\n" in stdout and "digits class\n" in stdout
+    # A folder that was mistyped does not stop the project.
+    result = call(study / "none", "--wandb", "me/mine")
+    assert result.exit_code == 0 and "split_mnist class\n" in result.stdout
+    assert "none: there is no such folder; the other runs are compared" in result.stderr
 
 
 def test_the_address_of_the_report_is_said(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -218,7 +219,7 @@ def test_differences_are_filled_where_they_are_claimed() -> None:
     }
     assert faces == {"o": STYLES["derpp"].colour, "D": "white"}
     assert (
-        "forgetting less that of finetune" in forgetting.get_xlabel() and "points" in forgetting.get_xlabel()
+        "forgetting minus that of finetune" in forgetting.get_xlabel() and "points" in forgetting.get_xlabel()
     )
 
 
@@ -254,11 +255,15 @@ def test_labels_are_text_of_one_line_and_never_the_same() -> None:
     assert short[1] != short[2] and all(len(label) <= 36 for label in short)
 
 
-@pytest.mark.parametrize("label", ["_hidden", "cost $x^2$ and $", r"back\slash{}%&", "a\nb", "<b>&amp;"])
+@pytest.mark.parametrize(
+    "label", ["_hidden", "cost $x^2$ and $", r"back\slash{}%&", "a\nb", "<b>&amp;", "été 日本"]
+)
 def test_odd_names_are_drawn_as_they_are(label: str) -> None:
     row = replace(MADE.rows[0], label=label)
     odd = with_rows([row, *MADE.rows[1:3]])
-    svg = draw(odd)[0].rendered("svg").decode("utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        svg = draw(odd)[0].rendered("svg").decode("utf-8")
     escaped = label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
     assert escaped in re.findall(r">([^<>]*)</text>", svg)
 

@@ -83,7 +83,7 @@ def test_filters(wandb_server: Server) -> None:
     assert names("someone/mine:job_type=train, config.training.epochs=2") == ["y run"]
     assert names("someone/mine:config.strategy.name=lwf,state=finished") == ["x run", "y run", "z run"]
     assert names('someone/mine:{"config.seed": {"$gte": 1}}') == ["y run", "z run"]
-    with pytest.raises(BadCall, match="someone/mine has no run that fits 'group=none'"):
+    with pytest.raises(Unreachable, match="someone/mine has no run that fits 'group=none'"):
         read_project("someone/mine:group=none")
 
 

@@ -135,6 +135,16 @@ def test_what_is_not_finite_is_undefined(tmp_path: Path) -> None:
     assert record.scores["average_accuracy"] is None and record.cost == {"seconds": None}
 
 
+def test_a_run_that_diverged_does_not_stop_the_others(tmp_path: Path) -> None:
+    from lifelong_kd.comparison.compare import compare_runs
+
+    put(tmp_path / "a", results={"calibration": {"nll": 1e200}})
+    put(tmp_path / "b", seed=1)
+    put(tmp_path / "c", seed=2)
+    (row,) = compare_runs(read_runs([tmp_path])[0], scores=["calibration/nll"]).rows
+    assert row.scores["calibration/nll"].values == (None, 1.5, 1.5)
+
+
 def test_files_that_are_not_there_or_not_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = put(tmp_path / "a")
     (folder / "results.json").write_bytes(b'{"status": "\xff"}')
@@ -174,6 +184,69 @@ def test_a_closed_folder_leaves_the_rest(tmp_path: Path, monkeypatch: pytest.Mon
         read_runs([tmp_path / "closed"])
 
 
+def test_links_that_cannot_be_followed_leave_the_rest(tmp_path: Path) -> None:
+    put(tmp_path / "a")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "nowhere").symlink_to("none")
+    (tmp_path / "itself").symlink_to(".")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "config.yaml").symlink_to("config.yaml")
+    records, (left,) = read_runs([tmp_path])
+    assert [record.source for record in records] == [str(tmp_path / "a")]
+    assert left.source == str(tmp_path / "b")
+    for name in ("loop", "nowhere"):
+        with pytest.raises(BadCall, match=f"{name}: is a link to what is not there"):
+            read_runs([tmp_path / name])
+
+
+CLOSED = """
+import os, sys
+from pathlib import Path
+from lifelong_kd.comparison.read import read_runs
+from lifelong_kd.core.errors import BadCall
+import lifelong_kd.training.folder
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+records, left = read_runs([Path(sys.argv[1])])
+print(len(records), *(run.reason for run in left), sep="; ")
+try:
+    read_runs([Path(sys.argv[1]) / "closed"])
+except BadCall as error:
+    print(error)
+"""
+
+
+def test_what_the_system_itself_refuses(tmp_path: Path) -> None:
+    import os
+    import subprocess
+    import tempfile
+
+    # pytest's own folders are closed to anybody else, and root may read everything.
+    with tempfile.TemporaryDirectory() as place:
+        study = Path(place)
+        study.chmod(0o755)
+        for name in ("a", "closed", "unlisted"):
+            put(study / name)
+        (study / "link").mkdir()
+        (study / "link" / "config.yaml").symlink_to(study / "closed" / "config.yaml")
+        (study / "closed").chmod(0)
+        (study / "unlisted").chmod(0o444)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", CLOSED, place], capture_output=True, text=True, timeout=60
+            )
+        finally:
+            (study / "closed").chmod(0o755)
+            (study / "unlisted").chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    told, refused = done.stdout.splitlines()
+    assert (
+        told.split("; ")[:2] == ["1", "cannot be read: Permission denied"] and told.count("Permission") == 2
+    )
+    assert refused == f"{os.path.join(place, 'closed')}: cannot be read: Permission denied"
+
+
 def test_runs_that_are_not_finished(tmp_path: Path) -> None:
     matrix = [[0.9, 0.1, 0.0], [0.5, 0.7, 0.0]]
     going = put(tmp_path / "going", status="running", results={"accuracy_matrix": matrix})
@@ -188,6 +261,8 @@ def test_runs_that_are_not_finished(tmp_path: Path) -> None:
     (going / "results.json").unlink()
     assert reason(going) == "was interrupted: no task done yet"
     (going / "run.json").unlink()
+    spaced = put(tmp_path / "my runs" / "going", status="running")
+    assert f"`lifelong-kd resume '{spaced}'` goes on" in reason(spaced)
     assert reason(going) == "has no results.json: it never began, or was killed in its first task"
 
 
@@ -199,6 +274,16 @@ def test_bad_paths(tmp_path: Path) -> None:
     file = put(tmp_path / "a") / "results.json"
     with pytest.raises(BadCall, match="is a file: give the folder of the run"):
         read_runs([file])
+    with pytest.raises(BadCall) as both:
+        read_runs([file, tmp_path / "none"])
+    assert len(str(both.value).splitlines()) == 2
+    # What is there is compared all the same.
+    records, left = read_runs([tmp_path / "none", tmp_path / "a", file])
+    assert [record.source for record in records] == [str(tmp_path / "a")]
+    assert left == [
+        LeftOut(str(tmp_path / "none"), "there is no such folder"),
+        LeftOut(str(file), "is a file: give the folder of the run"),
+    ]
 
 
 def test_states_of_a_folder(tmp_path: Path) -> None:

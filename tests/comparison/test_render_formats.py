@@ -41,7 +41,7 @@ def test_markdown_bold_best_and_columns_as_in_the_heading() -> None:
 
 def test_markdown_differences_settings_remarks_and_notes() -> None:
     text = as_markdown(made_comparison())
-    assert "### Difference to finetune in forgetting, percentage points" in text
+    assert "### Difference to finetune in forgetting, percentage points (less is better)" in text
     assert "| derpp | **-89.13** | [-90.13, -88.13] | 0.001 | 0.008 | 5 | **better** |" in text
     assert "| lwf (temperature=4) | +3.40 | - | - | - | 5 | every difference is the same |" in text
     assert "| `training.lr` | 0.1 | finetune |" in text

@@ -84,7 +84,7 @@ def test_the_time_stays_beside_the_accuracy_in_a_narrow_table() -> None:
 
 def test_differences_and_what_is_claimed_of_them() -> None:
     text = as_text(made_comparison(), 100)
-    assert "Difference to finetune in average accuracy, percentage points" in text
+    assert "Difference to finetune in average accuracy, percentage points (more is better)" in text
     assert ["derpp", "+58.35", "[+57.35,", "+59.35]", "<0.001", "0.003", "5", "better"] in [
         one.split() for one in text.splitlines()
     ]
@@ -100,7 +100,7 @@ def test_differences_and_what_is_claimed_of_them() -> None:
     assert (
         "its 95 % interval: bootstrap, or" in said
         and "p is of the paired t-test" in said
-        and "Holm p is below 0.05" in said
+        and "Holm p is at most 0.05" in said
     )
 
 
@@ -139,10 +139,26 @@ def test_warnings_and_runs_left_out() -> None:
     text = as_text(comparison, 100)
     assert "warning: split_mnist class: lwf seed 3 saw other data" in text
     assert "left out: runs/derpp-5: its status is failed" in text
-    many = [LeftOut(f"runs/{n}", "failed" if n < 4 else "running") for n in range(6)]
-    assert "left out: 6 runs (4: failed; 2: running)" in as_text(
-        replace(comparison, left_out=tuple(many)), 100
-    )
+    many = [LeftOut(f"runs/{n}", "failed" if n < 4 else f"resume runs/{n}") for n in range(6)]
+    broken = [LeftOut(f"my runs/{n}", f"line {n}") for n in range(12)]
+    told = as_text(replace(comparison, left_out=(*many, LeftOut("a", "damaged"), *broken)), 100).splitlines()
+    left = [line.removeprefix("left out: ") for line in told if line.startswith("left out: ")]
+    assert left[:3] == [
+        "4 runs (runs/0 and others): failed",
+        "2 runs (runs/4 and others): resume RUN",
+        "a: damaged",
+    ]
+    assert left[3:] == [
+        *(f"my runs/{n}: line {n}" for n in range(7)),
+        "5 more, for other reasons: --out FOLDER names all in its compare.html",
+    ]
+
+
+def test_rows_with_one_note_share_a_line() -> None:
+    comparison = made_comparison()
+    noted = tuple(replace(one, note="identical") for one in comparison.differences)
+    text = as_text(replace(comparison, differences=noted), 100)
+    assert "derpp; lwf: identical" in text and text.count("identical") == 4
 
 
 def test_one_seed_has_no_half_width_and_missing_values_are_counted() -> None:
@@ -160,6 +176,21 @@ def test_one_seed_has_no_half_width_and_missing_values_are_counted() -> None:
     whole = made_row(PLACE, "finetune", [made_run(PLACE, "finetune", s) for s in range(5)])
     text = line(as_text(only(row, whole), 140), "lwf")
     assert "60.00 ± 10.00 (2 of 5)" in text and text.split().count("-") == 2 and "nan" not in text
+
+
+def test_sizes_in_a_unit_that_fits() -> None:
+    from lifelong_kd.comparison.render.numbers import cell_of, columns_of
+    from lifelong_kd.comparison.scores import score_of
+
+    memory = score_of("cost/memory_bytes")
+    few, many, none = (
+        made_row(PLACE, "lwf", [replace(made_run(PLACE, "lwf", 0), cost={"memory_bytes": size})], [memory])
+        for size in (20_480.0, 1_310_720.0, 0.0)
+    )
+    # Twenty kilobytes are not "0.02 MB", which two of them that differ would be.
+    (column,) = columns_of([few, many, none], [memory])
+    assert column.heading == "memory (kB)"
+    assert [cell_of(column, row).mean for row in (few, many, none)] == ["20.5", "1310.7", "0.0"]
 
 
 def test_times_in_a_unit_that_fits() -> None:

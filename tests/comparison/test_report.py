@@ -30,7 +30,7 @@ def test_headings_and_tables() -> None:
     headings = [(block["level"], block["children"][0]["text"]) for block in blocks("heading")]
     assert headings[:2] == [
         (1, "split_mnist class"),
-        (2, "Difference to finetune in average accuracy, percentage points"),
+        (2, "Difference to finetune in average accuracy, percentage points (more is better)"),
     ]
     assert headings[-3:] == [(1, "Warnings"), (1, "Left out"), (1, "What the numbers are")]
     tables = [block["content"] for block in blocks("markdown-block")]

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from lifelong_kd.comparison.page.table import Cell, Heading, Table, column_for, heading_of, number
-from lifelong_kd.comparison.plots.look import score_in
-from lifelong_kd.comparison.render.numbers import Column, finite
-from lifelong_kd.comparison.render.words import setting
+from lifelong_kd.comparison.render.numbers import Column
+from lifelong_kd.comparison.render.words import score_named, setting
 from lifelong_kd.comparison.types import Comparison, Score, Summary
 
 __all__ = ["run_table", "setting_table"]
@@ -51,11 +50,15 @@ def _setting(value: Any, numeric: bool) -> Cell:
 def run_table(comparison: Comparison) -> Table:
     """Every run with all that is known of it."""
     known = dict.fromkeys(
-        name for row in comparison.rows for run in row.runs for name in _names(run.scores, run.cost)
+        name
+        for row in comparison.rows
+        for run in row.runs
+        for name in run.names
+        if run.value(name) is not None
     )
     shown = [score.name for score in comparison.scores]
     names = [*(name for name in shown if name in known), *(name for name in known if name not in shown)]
-    columns = [_run_column(comparison, score_in(comparison, name)) for name in names]
+    columns = [_run_column(comparison, score_named(comparison, name)) for name in names]
     headings = [
         Heading("run", "run"),
         Heading("strategy", "strategy"),
@@ -79,25 +82,19 @@ def run_table(comparison: Comparison) -> Table:
     return Table("runs", "Runs", headings, lines)
 
 
-def _names(scores: Any, cost: Any) -> list[str]:
-    named = {**scores, **{f"cost/{name}": value for name, value in cost.items()}}
-    return [name for name, value in named.items() if finite(value) is not None]
-
-
 def _run_column(comparison: Comparison, score: Score) -> Column:
     """The column of a score of runs, in the unit of the smallest."""
     alone = [
         replace(row, runs=(run,), scores={score.name: Summary((value,), value, None)})
         for row in comparison.rows
         for run in row.runs
-        if (value := finite(run.value(score.name))) is not None
+        if (value := run.value(score.name)) is not None
     ]
     return column_for(alone, score)
 
 
 def _value(column: Column, value: float | None) -> Cell:
-    known = finite(value)
-    if known is None:
+    if value is None:
         return Cell("")
-    near = column.near(known)
-    return number(near.write(known) + (f" {near.unit}" if column.mixed else ""), known)
+    near = column.near(value)
+    return number(near.write(value) + (f" {near.unit}" if column.mixed else ""), value)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lifelong_kd.comparison.render.numbers import Column, columns_of, finite
+from lifelong_kd.comparison.render.words import direction
 from lifelong_kd.comparison.types import Row, Score
 
 __all__ = ["Cell", "Heading", "Table", "column_for", "heading_of", "number"]
-
-DIRECTION = {"more": "more is better", "less": "less is better", None: ""}
 
 
 @dataclass(frozen=True)
@@ -64,4 +63,4 @@ def column_for(rows: Sequence[Row], score: Score) -> Column:
 def heading_of(column: Column) -> Heading:
     """The heading of a score, which can be switched off."""
     score = column.score
-    return Heading(score.name, column.heading, True, True, DIRECTION[score.better])
+    return Heading(score.name, column.heading, True, True, direction(score))

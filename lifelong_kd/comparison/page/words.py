@@ -13,7 +13,7 @@ SCORES = {
     "forgetting": "how far each task fell from its best by the end, averaged over all but the last: stability",
     "backward_transfer": "the change of each task from right after it was learned to the end, averaged; below zero "
     "where tasks are forgotten",
-    "forward_transfer": "the accuracy on a task just before it is learned less that of an untrained model, averaged",
+    "forward_transfer": "the accuracy on a task just before it is learned minus that of an untrained model, averaged",
     "cost/training_seconds": "the time of the training itself, without evaluation",
 }
 

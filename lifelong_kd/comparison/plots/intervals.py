@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lifelong_kd.comparison.plots.look import Look, axis_of, panels, short_labels
+from lifelong_kd.comparison.render.words import direction
 from lifelong_kd.comparison.types import Comparison, Difference, Row, Score
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ __all__ = ["draw_differences", "draw_intervals"]
 
 # Inches: of a panel, of a row in it, and of what stands around the rows.
 WIDTH, LINE, AROUND = 2.5, 0.3, 1.0
-DIRECTION = {"more": "more is better", "less": "less is better", None: ""}
 
 
 def draw_intervals(comparison: Comparison, place: str, styles: dict[str, Look]) -> Figure | None:
@@ -38,7 +38,7 @@ def draw_intervals(comparison: Comparison, place: str, styles: dict[str, Look]) 
             half = factor * (summary.half_width or 0.0)
             _mark(axes, line, factor * mean, (half, half), look, filled=True)
         axes.set_xlabel(label)
-        axes.set_title(DIRECTION[score.better], fontsize=8, color="#777777")
+        axes.set_title(direction(score), fontsize=8, color="#777777")
     return figure
 
 
@@ -49,7 +49,7 @@ def _mean(row: Row, score: Score) -> float | None:
 
 
 def draw_differences(comparison: Comparison, place: str, styles: dict[str, Look]) -> Figure | None:
-    """A panel a tested score: each row less the baseline, filled where a difference is claimed; None without any."""
+    """A panel a tested score: each row minus the baseline, filled where a difference is claimed; None without any."""
     found = [
         difference
         for difference in comparison.differences
@@ -70,8 +70,8 @@ def draw_differences(comparison: Comparison, place: str, styles: dict[str, Look]
             if difference.score == score.name:
                 _difference(axes, difference, lines[difference.row.label], score, styles)
         unit = f"\n({'points' if score.unit == '%' else score.unit})" if score.unit else ""
-        axes.set_xlabel(f"{score.label} less that of {short_labels([found[0].baseline], 20)[0]}{unit}")
-        axes.set_title(DIRECTION[score.better], fontsize=8, color="#777777")
+        axes.set_xlabel(f"{score.label} minus that of {short_labels([found[0].baseline], 20)[0]}{unit}")
+        axes.set_title(direction(score), fontsize=8, color="#777777")
     return figure
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lifelong_kd.comparison.render.numbers import columns_of
-from lifelong_kd.comparison.statistics import t_interval
-from lifelong_kd.comparison.types import Comparison, Row, Score, Summary
+from lifelong_kd.comparison.render.words import score_named
+from lifelong_kd.comparison.summaries import summarise
+from lifelong_kd.comparison.types import Comparison, Row, Summary
 from lifelong_kd.evaluation.plots import COLOURS, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Look", "axis_of", "legend", "looks", "panels", "plain", "score_in", "short_labels", "summary_of"]
+__all__ = ["Look", "axis_of", "legend", "looks", "panels", "plain", "short_labels", "summary_of"]
 
 Line = Literal["-", "--", ":", "-."]
 LINES: tuple[Line, ...] = ("-", "--", ":", "-.")
@@ -67,28 +67,14 @@ def _short(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1].rstrip(" ,(") + "…"
 
 
-def score_in(comparison: Comparison, name: str) -> Score:
-    """The score as the comparison shows it, or as it is shown where nobody asked for it."""
-    from lifelong_kd.comparison.scores import score_of
-
-    return next((score for score in comparison.scores if score.name == name), None) or score_of(name)
-
-
 def summary_of(comparison: Comparison, row: Row, name: str) -> Summary:
     """Mean and interval of a score of a row, also of one that is not among the comparison's columns."""
-    if name in row.scores:
-        return row.scores[name]
-    values = tuple(run.value(name) for run in row.runs)
-    known = [value for value in values if value is not None and math.isfinite(value)]
-    if not known:
-        return Summary(values, None, None)
-    interval = t_interval(known, comparison.confidence)
-    return Summary(values, interval.mean, interval.half_width)
+    return row.scores.get(name) or summarise(row, name, comparison.confidence)
 
 
 def axis_of(comparison: Comparison, rows: Sequence[Row], name: str) -> tuple[float, str]:
     """What values of a score are multiplied with to be drawn, and the axis' label with the unit they then have."""
-    score = score_in(comparison, name)
+    score = score_named(comparison, name)
     column = next(iter(columns_of(rows, [score])), None)
     if column is None or column.mixed:
         return score.scale, plain(f"{score.label} ({score.unit})" if score.unit else score.label)

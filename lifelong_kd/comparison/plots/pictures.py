@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from lifelong_kd.comparison.plots.look import Look, looks
 from lifelong_kd.comparison.plots.matrices import draw_matrices
 from lifelong_kd.comparison.plots.ranks import draw_ranks
 from lifelong_kd.comparison.plots.scatter import draw_cost, draw_stability
+from lifelong_kd.comparison.render.words import percent
 from lifelong_kd.comparison.types import Comparison
 from lifelong_kd.core.errors import BadCall, nearest
 
@@ -48,7 +50,7 @@ PLOTS: dict[str, tuple[Draw, str, str]] = {
     "differences": (
         draw_differences,
         "Differences to the baseline",
-        "Each row less the baseline over the same seeds, with {level} intervals; filled where the paired "
+        "Each row minus the baseline over the same seeds, with {level} intervals; filled where the paired "
         "test claims a difference after Holm's correction.",
     ),
     "ranks": (
@@ -94,7 +96,12 @@ class Picture:
 
         content = io.BytesIO()
         dated = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}):
+        with (
+            warnings.catch_warnings(),
+            rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name, "pdf.fonttype": 42}),
+        ):
+            # A label may be in any script; a letter that the font lacks is an empty box.
+            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
             self.figure.savefig(content, format=kind, metadata=dated)
         return content.getvalue()
 
@@ -102,7 +109,7 @@ class Picture:
 def draw(comparison: Comparison) -> tuple[Picture, ...]:
     """Every plot of every place whose data are there."""
     styles = looks(comparison)
-    level = f"{100 * comparison.confidence:g} %"
+    level = percent(comparison.confidence)
     suffixes = _suffixes(comparison.places)
     return tuple(
         Picture(kind + suffixes[place], place, title, caption.format(level=level), figure)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lifelong_kd.comparison.plots.look import Look, panels, plain, score_in, short_labels
+from lifelong_kd.comparison.plots.look import Look, panels, plain, short_labels
+from lifelong_kd.comparison.render.words import score_named
 from lifelong_kd.comparison.statistics import Ranks
 from lifelong_kd.comparison.types import Comparison, Row
 
@@ -42,7 +43,7 @@ def draw_ranks(comparison: Comparison, place: str, styles: dict[str, Look]) -> F
     _names(axes, rows, ranks, first, styles)
     axes.set_title(
         plain(
-            f"mean rank in {score_in(comparison, SCORE).label} over {ranks.blocks} seeds, "
+            f"mean rank in {score_named(comparison, SCORE).label} over {ranks.blocks} seeds, "
             f"CD = {ranks.critical_difference:.2f} (level {comparison.level:g}), Friedman p {_p(ranks.p)}"
         ),
         fontsize=9,

@@ -134,8 +134,8 @@ def _scale(axes: Any, values: list[float], name: str) -> None:
         decades = math.log10(max(values) / min(values))
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
         axes.xaxis.set_minor_formatter(NullFormatter())
-    # A count has no unit that would make it small.
-    count = name == "cost/parameters"
+    # A count has no unit that would make it small, nor have sizes too far apart for one.
+    count = name == "cost/parameters" or axes.get_xlabel().endswith("(B)")
     axes.xaxis.set_major_formatter(EngFormatter(sep="") if count else lambda value, _: f"{value:g}")
     if axes.get_xscale() == "linear":
         axes.locator_params(axis="x", nbins=6)

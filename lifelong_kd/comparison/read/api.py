@@ -25,7 +25,7 @@ FIELDS = {
 
 
 class Unreachable(BadCall):
-    """A project that cannot be read: no key, no network, no such project, or no permission."""
+    """A project of which no run can be had: no key, no network, no such project, no permission, or none that fits."""
 
 
 def read_project(selection: str) -> tuple[list[RunRecord], list[LeftOut]]:
@@ -36,8 +36,8 @@ def read_project(selection: str) -> tuple[list[RunRecord], list[LeftOut]]:
     and a server that does not answer is given up.
 
     Raises:
-        BadCall: for a selection that is not of this form, or that no run fits.
-        Unreachable: if the project cannot be read.
+        BadCall: for a selection that is not of this form.
+        Unreachable: if the project cannot be read, or no run fits the selection.
 
     Example:
         >>> read_project("team/split-cifar:group=derpp,config.training.epochs=5")  # doctest: +SKIP
@@ -49,7 +49,7 @@ def read_project(selection: str) -> tuple[list[RunRecord], list[LeftOut]]:
         (records if isinstance(result, RunRecord) else left).append(result)  # type: ignore[arg-type]
     if not records and not left:
         fitting = f" that fits {selection.partition(':')[2]!r}" if filters else ""
-        raise BadCall(f"W&B project {entity}/{project} has no run{fitting}")
+        raise Unreachable(f"W&B project {entity}/{project} has no run{fitting}")
     return records, left
 
 

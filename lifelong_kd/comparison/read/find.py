@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from lifelong_kd.comparison.read.local import is_run
-from lifelong_kd.core.errors import BadCall
 
 __all__ = ["Found", "find"]
 
@@ -22,7 +21,7 @@ _PASSED_BY = frozenset({"references", "checkpoints", "plots", "logs"})
 
 @dataclass(frozen=True)
 class Found:
-    """A run folder, a folder of W&B's files, or a folder that cannot be read, and why."""
+    """A run folder, a folder of W&B's files, or a path in which no run can be found, and why."""
 
     kind: Literal["run", "wandb", "closed"]
     folder: Path
@@ -30,26 +29,20 @@ class Found:
 
 
 def find(path: Path) -> list[Found]:
-    """Every run in ``path``, sorted by folder.
-
-    Raises:
-        BadCall: for a path that is no folder, cannot be read, or has no run in it.
-    """
+    """Every run in ``path``, sorted by folder; ``path`` itself, closed, if it is no folder or has no run in it."""
     if not os.path.lexists(path):
-        raise BadCall(f"{path}: there is no such folder")
+        return [Found("closed", path, "there is no such folder")]
+    if not path.exists():
+        return [Found("closed", path, "is a link to what is not there")]
     if not path.is_dir():
-        raise BadCall(f"{path} is a file: give the folder of the run")
-    around = path.resolve().parents[:2]
-    for parent in around if _is_wandb(path) or path.resolve().name == "wandb" else ():
+        return [Found("closed", path, "is a file: give the folder of the run")]
+    found = list(_search(path, 0))
+    here = path.resolve()
+    for parent in here.parents[:2] if here.name == "wandb" or Found("wandb", path) in found else ():
         if is_run(parent):
             return [Found("run", parent)]
-    found = list(_search(path, 0))
-    if found == [] or (found[0].kind == "closed" and found[0].folder == path):
-        reason = (
-            found[0].reason if found else "neither a run folder nor a folder of runs: there is no config.yaml"
-        )
-        raise BadCall(f"{path}: {reason}")
-    return found
+    nothing = "neither a run folder nor a folder of runs: there is no config.yaml"
+    return found or [Found("closed", path, nothing)]
 
 
 def _search(folder: Path, depth: int) -> Iterator[Found]:
@@ -58,21 +51,25 @@ def _search(folder: Path, depth: int) -> Iterator[Found]:
     except OSError as error:
         yield Found("closed", folder, f"cannot be read: {error.strerror}")
         return
-    names = {entry.name for entry in entries if not entry.is_dir()}
+    folders = [entry for entry in entries if _is_folder(entry)]
+    names = {entry.name for entry in entries} - {entry.name for entry in folders}
     if depth <= _RUNS and names & {"config.yaml", "results.json"}:
         yield Found("run", folder)
     elif any(_is_log(name) for name in names):
         yield Found("wandb", folder)
     elif depth < _WANDB:
-        for entry in entries:
+        for entry in folders:
             # W&B's `latest-run` is a link to a folder beside it.
-            passed = entry.name.startswith(".") or entry.name in (*_PASSED_BY, "latest-run")
-            if not passed and entry.is_dir():
+            if not entry.name.startswith(".") and entry.name not in (*_PASSED_BY, "latest-run"):
                 yield from _search(Path(entry.path), depth + 1)
 
 
-def _is_wandb(folder: Path) -> bool:
-    return any(_is_log(entry.name) for entry in folder.iterdir())
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder; a link that cannot be followed, such as one to itself, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_log(name: str) -> bool:

@@ -9,8 +9,12 @@ from typing import Any
 __all__ = ["class_order", "component", "matrix", "number", "numbers", "versions", "whole"]
 
 
+# The square of a larger number is none, so that it has no spread; no score comes near it but by diverging.
+LARGEST = 1e150
+
+
 def number(value: object, what: str) -> float | None:
-    """A number; ``None`` for none and for one that is not finite, in whatever way that was written.
+    """A number; ``None`` for none and for one that is not finite, in whatever way that was written, or beyond 1e150.
 
     Raises:
         ValueError: for anything else, naming ``what``.
@@ -19,7 +23,7 @@ def number(value: object, what: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{what} is {_short(value)}, not a number")
-    return float(value) if math.isfinite(value) else None
+    return float(value) if math.isfinite(value) and abs(value) <= LARGEST else None
 
 
 def numbers(values: Mapping[str, Any], prefix: str = "") -> dict[str, float | None]:

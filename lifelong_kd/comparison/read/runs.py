@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from lifelong_kd.comparison.read.find import Found, find
 from lifelong_kd.comparison.read.local import Damaged, read_json, read_run
 from lifelong_kd.comparison.read.state import why_not
 from lifelong_kd.comparison.types import LeftOut, RunRecord
+from lifelong_kd.core.errors import BadCall
 
 __all__ = ["read_runs"]
 
@@ -17,12 +19,15 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[RunRecord], list[LeftOut]]:
     """The finished runs in ``paths``, each once, and those that cannot be compared.
 
     A path is a run folder, a folder with run folders one or two levels deep, or W&B's own files: a folder
-    ``offline-run-...``, or ``wandb/`` with many.
+    ``offline-run-...``, or ``wandb/`` with many. One that is no folder or has no run in it is left out.
 
     Raises:
-        BadCall: for a path that is no folder or has no run in it.
+        BadCall: if that is so for every path.
     """
-    found = list(_once(place for path in paths for place in find(Path(path))))
+    given = [Path(path) for path in paths]
+    found = list(_once(place for path in given for place in find(path)))
+    if found and all(place.kind == "closed" and place.folder in given for place in found):
+        raise BadCall("\n".join(f"{place.folder}: {place.reason}" for place in found))
     results = [_read(place) for place in found if place.kind != "wandb"]
     logs = [place.folder for place in found if place.kind == "wandb"]
     if logs:
@@ -36,9 +41,9 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[RunRecord], list[LeftOut]]:
 
 
 def _once(found: Iterable[Found]) -> Iterable[Found]:
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for place in found:
-        folder = place.folder.resolve()
+        folder = os.path.realpath(place.folder)
         if folder not in seen:
             seen.add(folder)
             yield place

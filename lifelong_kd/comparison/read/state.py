@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -72,7 +73,7 @@ def why_not(folder: Path, results: Mapping[str, Any] | None) -> str | None:
         return f"is still running: {done}"
     if results is None and status is None:
         return "has no results.json: it never began, or was killed in its first task"
-    return f"was killed: {done}; `lifelong-kd resume {folder}` goes on with it"
+    return f"was killed: {done}; `lifelong-kd resume {shlex.quote(str(folder))}` goes on with it"
 
 
 def _done(results: Mapping[str, Any] | None) -> str:

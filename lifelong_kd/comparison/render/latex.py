@@ -17,6 +17,7 @@ from lifelong_kd.comparison.render.numbers import (
 )
 from lifelong_kd.comparison.render.words import (
     TESTS,
+    difference_title,
     differences_of,
     percent,
     rows_of,
@@ -82,13 +83,12 @@ def _scores(comparison: Comparison, place: str, rows: Sequence[Row]) -> str:
 
 
 def _differences(comparison: Comparison, place: str, column: Column, found: Sequence[Difference]) -> str:
-    unit = "percentage points" if column.unit == "%" else column.unit
-    baselines = ", ".join(dict.fromkeys(one.baseline.label for one in found))
     test = TESTS.get(comparison.test, comparison.test)
+    title = difference_title(column, found)
     caption = (
-        f"{place}: difference to {baselines} in {column.score.label}{f', {unit}' if unit else ''}, over runs of the"
+        f"{place}: {title[0].lower()}{title[1:]}, over runs of the"
         f" same seed: mean, {percent(comparison.confidence)} interval, p of the {test}, and after Holm's"
-        f" correction. Bold where that is below {comparison.level:g}."
+        f" correction. Bold where that is at most {comparison.level:g}."
     )
     body = [
         [

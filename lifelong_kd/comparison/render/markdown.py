@@ -9,6 +9,7 @@ from lifelong_kd.comparison.render.numbers import cell_of, columns_of, interval,
 from lifelong_kd.comparison.render.words import (
     about_differences,
     about_scores,
+    difference_title,
     differences_of,
     left_out_lines,
     percent,
@@ -70,11 +71,8 @@ def difference_tables(comparison: Comparison, place: str) -> list[tuple[str, str
                         *(p_value(one.p), p_value(one.adjusted), str(one.pairs), note),
                     ]
                 )
-            unit = "percentage points" if column.unit == "%" else column.unit
-            baselines = ", ".join(dict.fromkeys(one.baseline.label for one in found))
-            title = f"Difference to {baselines} in {score.label}" + (f", {unit}" if unit else "")
             table = _table(["strategy", "difference", heading, "p", "Holm p", "pairs", "claimed"], body)
-            tables.append((title, table))
+            tables.append((difference_title(column, found), table))
     return tables
 
 

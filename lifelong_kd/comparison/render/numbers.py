@@ -13,7 +13,10 @@ __all__ = ["MISSING", "Cell", "Column", "cell_of", "columns_of", "finite", "inte
 MISSING = "-"
 
 # From small to large: how many of the score's own unit make one, and its name.
-_STEPS = {"s": ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (86400.0, "d"))}
+_STEPS = {
+    "s": ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (86400.0, "d")),
+    "B": ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB")),
+}
 # Means so many times apart have no unit in common; decimals that anybody reads.
 _FAR, _MOST_DIGITS = 1000, 6
 
@@ -22,7 +25,7 @@ _FAR, _MOST_DIGITS = 1000, 6
 class Column:
     """A score of all rows of a place, in one unit: a value is written times ``factor``, to ``digits`` decimals.
 
-    ``mixed`` is true for times too far apart for one unit: then each value has its own.
+    ``mixed`` is true for times or sizes too far apart for one unit: then each value has its own.
     """
 
     score: Score
@@ -76,7 +79,7 @@ class Cell:
 
 
 def columns_of(rows: Sequence[Row], scores: Iterable[Score]) -> list[Column]:
-    """A column for each score that a row has: times in a unit that suits the smallest mean."""
+    """A column for each score that a row has: times and sizes in a unit that suits the smallest mean."""
     means = {score: [_mean(row, score) for row in rows] for score in scores}
     return [
         _column(score, found) for score, found in means.items() if any(mean is not None for mean in found)
@@ -84,7 +87,7 @@ def columns_of(rows: Sequence[Row], scores: Iterable[Score]) -> list[Column]:
 
 
 def _column(score: Score, means: Sequence[float | None]) -> Column:
-    if score.unit not in _STEPS or score.scale != 1:
+    if score.unit not in _STEPS:
         return Column(score, score.scale, score.unit, score.digits)
     known = [abs(mean) for mean in means if mean]
     least, most = min(known, default=1.0), max(known, default=1.0)

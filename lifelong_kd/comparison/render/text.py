@@ -10,6 +10,7 @@ from lifelong_kd.comparison.render.numbers import Column, cell_of, columns_of, i
 from lifelong_kd.comparison.render.words import (
     about_differences,
     about_scores,
+    difference_title,
     differences_of,
     left_out_lines,
     percent,
@@ -125,10 +126,11 @@ def _difference_table(
     first = Line(
         "strategy", [fold_name(one.row.label, max(min(width // 3, room), LEAST)) for one in found], left=True
     )
-    unit = "percentage points" if column.unit == "%" else column.unit
-    baselines = ", ".join(dict.fromkeys(one.baseline.label for one in found))
-    title = f"Difference to {baselines} in {column.score.label}" + (f", {unit}" if unit else "")
-    notes = [fold(f"{one.row.label}: {one.note}", width) for one in found if one.note]
+    title = difference_title(column, found)
+    noted: dict[str, list[str]] = {}
+    for one in found:
+        noted.setdefault(one.note, []).append(one.row.label)
+    notes = [fold(f"{'; '.join(labels)}: {note}", width) for note, labels in noted.items() if note]
     return "\n".join([fold(title, width), draw([first, *numbers], color), *notes])
 
 

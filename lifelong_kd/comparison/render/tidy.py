@@ -23,7 +23,7 @@ def as_csv(comparison: Comparison) -> str:
     Shares, not percent; seconds and bytes. ``options`` is JSON; what a run does not have is empty.
     """
     runs = [(row, run) for row in comparison.rows for run in row.runs]
-    known = {name for _, run in runs for name in (*run.scores, *(f"cost/{name}" for name in run.cost))}
+    known = {name for _, run in runs for name in run.names}
     shown = [score.name for score in comparison.scores if score.name in known]
     names = [*shown, *sorted(known - set(shown))]
     lines = [
@@ -31,7 +31,7 @@ def as_csv(comparison: Comparison) -> str:
             *(row.place, run.stream, run.scenario, run.strategy, row.label),
             json.dumps(dict(row.options), default=str),
             *(run.seed, run.name, run.source),
-            *(finite(run.value(name)) for name in names),
+            *(run.value(name) for name in names),
         ]
         for row, run in runs
     ]

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lifelong_kd.comparison.render.numbers import Column
+from lifelong_kd.comparison.scores import score_of
 from lifelong_kd.comparison.types import Comparison, Difference, LeftOut, Row, Score
 
 __all__ = [
     "TESTS",
     "about_differences",
     "about_scores",
+    "difference_title",
     "differences_of",
+    "direction",
     "left_out_lines",
     "percent",
     "rows_of",
@@ -28,8 +32,8 @@ TESTS = {
 }
 # So many rows with one value are named.
 MANY = 2
-# So many runs that are left out are named one by one.
-FEW = 5
+# So many reasons to leave runs out are told.
+FEW = 10
 
 
 def percent(share: float) -> str:
@@ -51,11 +55,25 @@ def about_differences(comparison: Comparison) -> str:
     """What was tested, on what, corrected how, and when a difference is claimed."""
     test = TESTS.get(comparison.test, comparison.test)
     return (
-        f"A difference is a row less the baseline, over the pairs of runs that share a seed and a class order, with"
+        f"A difference is a row minus the baseline, over the pairs of runs that share seed, class order and data, with"
         f" its {percent(comparison.confidence)} interval: bootstrap, or Student's where the pairs are few. p is of the"
         f" {test}, Holm p the same corrected for the number of tests; a difference is claimed (better, worse) where"
-        f" Holm p is below {comparison.level:g}."
+        f" Holm p is at most {comparison.level:g}."
     )
+
+
+def direction(score: Score) -> str:
+    """Whether more or less of a score is better, in words; empty where neither is."""
+    return f"{score.better} is better" if score.better else ""
+
+
+def difference_title(column: Column, found: Sequence[Difference]) -> str:
+    """What the differences of one score are taken from, their unit, and which sign is the good one."""
+    baselines = ", ".join(dict.fromkeys(one.baseline.label for one in found))
+    unit = "percentage points" if column.unit == "%" else column.unit
+    better = direction(column.score)
+    title = f"Difference to {baselines} in {column.score.label}{f', {unit}' if unit else ''}"
+    return f"{title} ({better})" if better else title
 
 
 def rows_of(comparison: Comparison, place: str) -> list[Row]:
@@ -64,8 +82,8 @@ def rows_of(comparison: Comparison, place: str) -> list[Row]:
 
 
 def score_named(comparison: Comparison, name: str) -> Score:
-    """The score of that name; one that has no column is written as it is."""
-    return next((score for score in comparison.scores if score.name == name), Score(name, name, None))
+    """The score as the comparison shows it, or as it is shown where nobody asked for it."""
+    return next((score for score in comparison.scores if score.name == name), None) or score_of(name)
 
 
 def differences_of(comparison: Comparison, place: str) -> dict[str, list[Difference]]:
@@ -133,9 +151,23 @@ def setting(value: Any) -> str:
 
 
 def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
-    """Each run and why, or a count of each reason where there are many."""
-    if len(left_out) <= FEW:
-        return [f"{left.source}: {left.reason}" for left in left_out]
-    reasons = [left.reason for left in left_out]
-    counts = "; ".join(f"{reasons.count(reason)}: {reason}" for reason in dict.fromkeys(reasons))
-    return [f"{len(left_out)} runs ({counts})"]
+    """Each reason once, with the run or with how many there are and the first of them."""
+    by_reason: dict[str, list[LeftOut]] = {}
+    for left in left_out:
+        # That of a killed run has its folder in it.
+        by_reason.setdefault(left.reason.replace(left.source, "RUN"), []).append(left)
+    lines = [
+        f"{there[0].source}: {there[0].reason}"
+        if len(there) == 1
+        else f"{len(there)} runs ({there[0].source} and others): {reason}"
+        for reason, there in list(by_reason.items())[:FEW]
+    ]
+    untold = sum(map(len, list(by_reason.values())[FEW:]))
+    return [
+        *lines,
+        *(
+            [f"{untold} more, for other reasons: --out FOLDER names all in its compare.html"]
+            if untold
+            else []
+        ),
+    ]
