@@ -63,9 +63,10 @@ def filled(text: str, tables: Mapping[str, Path]) -> str:
 def shortened(name: str, table: str) -> str:
     """The whole table; of one called ``..., some`` the heading and the rows of a few well-known methods."""
     if name == "study":
-        # Its headings would be the README's own, and what the numbers are is said there.
-        parts = [part for part in table.split("\n\n") if not part.startswith("#")]
-        return "\n\n".join(parts[:3])
+        # Its own headings would be the README's: those of the differences stay as a line.
+        parts = table.partition("## Warnings")[0].strip().split("\n\n")
+        lines = [f"{part.strip('# ')}:" if part.startswith("### ") else part for part in parts]
+        return "\n\n".join(line for line in lines if not line.startswith("#"))
     if not name.endswith(", some"):
         return table
     heading, rows = table.splitlines()[:2], table.splitlines()[2:]

@@ -27,7 +27,7 @@ WIDTH = 100
 def validate(
     config: Path, overrides: tuple[str, ...], data: bool, resolved: bool, imports: tuple[Path, ...]
 ) -> None:
-    """Check a configuration, all of it at once; nothing is trained or written."""
+    """Check all of a configuration; train and write nothing."""
     from lifelong_kd.config.build import build, build_parts, pick_device
     from lifelong_kd.config.load import load_config
 
@@ -61,7 +61,7 @@ def list_components(noun: str | None, imports: tuple[Path, ...]) -> None:
 @click.argument("name", required=False)
 @IMPORTS
 def show(noun: str, name: str | None, imports: tuple[Path, ...]) -> None:
-    """Show one component: idea, formula, paper, what it needs, its parts, every option, an example to run.
+    """Show a component: its idea, formula, paper, options, an example.
 
     The other keys of a configuration are shown by: training, evaluation, tracking, configuration
     """

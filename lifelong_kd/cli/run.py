@@ -123,6 +123,8 @@ def resume(run: Path) -> None:
             raise BadCall(f"the run in {run} is finished; there is nothing to resume")
         _references(loaded, run)
         return
+    if state == "foreign" and (run / "study.json").is_file():
+        raise BadCall(f"{run} is a study, not a run: `lifelong-kd sweep {run}` goes on with it")
     if state != "unfinished" or not (run / "config.yaml").is_file():
         raise BadCall(f"there is no run to resume in {run}")
     RunFolder(run).refuse_in_use()

@@ -23,7 +23,7 @@ SHOWN = 10
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Cells side by side: 1 process, as many as the Ray cluster has room for, all on Slurm, if not given.",
+    help="Cells side by side. If not given: 1; with Ray as many as there is room for; with Slurm all.",
 )
 @click.option(
     "--out", type=PATH, metavar="STUDY", help="Folder of the runs; runs/sweep-<config> if not given."
@@ -39,7 +39,7 @@ SHOWN = 10
     "--ray",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option of Ray: address, num_cpus, num_gpus (a cell).",
+    help="An option of Ray: the cluster's address, num_cpus or num_gpus of a cell.",
 )
 @click.option(
     "--slurm",
@@ -70,9 +70,12 @@ def sweep(
     """Run every cell of a grid, each in a process of its own.
 
     KEY=A,B,C goes through values, KEY=0..9 through a range; KEY=VALUE is the same in every cell. Called again it
-    leaves finished cells alone, resumes the others, and adds what the grid has more; what another sweep of the same
-    study has at the moment is left to it. A STUDY's folder in place of CONFIG goes on with that study, and KEY=A,B,C
-    then adds values. With several processes the cores are shared out through OMP_NUM_THREADS, unless that is set.
+    leaves finished cells alone, resumes those that were stopped or killed, tries failed ones again, and adds what the
+    grid has more; what another sweep of the same study is running is left to it. A STUDY's folder in place of CONFIG
+    goes on with that study, and KEY=A,B,C then adds values.
+
+    Each cell's folder is in STUDY, what it said in STUDY/logs. With several processes the cores are shared out through
+    OMP_NUM_THREADS, unless that is set.
     """
     from lifelong_kd.config.build import refuse_several_processes
     from lifelong_kd.study.definition import write_study
@@ -92,7 +95,8 @@ def sweep(
         return
     board = found.board(retry=not no_retry)
     click.echo(
-        f"{found.folder}: {len(found.jobs)} runs, {len(board.finished)} of them finished already"
+        f"{found.folder}: {len(found.jobs)} run{'s'[: len(found.jobs) > 1]},"
+        f" {len(board.finished)} of them finished already"
         + (f", {len(board.failed)} failed before" if board.failed else "")
     )
     if board.waiting:
@@ -108,7 +112,7 @@ def _run(board: Any, engine: Any, study: Path) -> None:
 
     try:
         with open_screen(board, click.echo) as screen:
-            run_jobs(board, engine, screen.ended, screen.tick)
+            run_jobs(board, engine, screen.ended, screen.tick, screen.stopping)
     except KeyboardInterrupt:
         click.echo(f"{board.counts()}. Go on with: lifelong-kd sweep {study}", err=True)
         raise

@@ -14,7 +14,7 @@ __all__ = ["wandb"]
 
 @click.group()
 def wandb() -> None:
-    """Weights & Biases: upload what was logged offline, or did not arrive."""
+    """Upload to Weights & Biases what was logged offline."""
 
 
 @wandb.command()
@@ -27,10 +27,11 @@ def wandb() -> None:
     help="Seconds after which the upload of a run is given up.",
 )
 def sync(runs: tuple[Path, ...], timeout: float) -> None:
-    """Upload what W&B lacks of runs: what was logged offline, and what an online run lost when it was killed.
+    """Upload what W&B lacks of runs.
 
-    Parts of a resumed run are uploaded in their order and become one W&B run. What is on the server already is left
-    out, so the command can be repeated; so is a run that is going on, whose end would be missing.
+    That is what was logged offline, and what an online run lost when it was killed or its server did not answer. Parts
+    of a resumed run are uploaded in their order and become one W&B run. What is on the server already is left out, so
+    the command can be repeated; so is a run that is going on, whose end would be missing.
     """
     from lifelong_kd.tracking.wandb.complete import is_incomplete
     from lifelong_kd.tracking.wandb.sync import find_unsent, need_server, send, waiting

@@ -30,6 +30,18 @@ def _run_name(value: str) -> str:
     return value
 
 
+def _tag(value: str) -> str:
+    if not 1 <= len(value) <= 64:
+        raise ValueError("a W&B tag has 1 to 64 characters")
+    return value
+
+
+def _project(value: str) -> str:
+    if not re.fullmatch(r"[^/\\#?%:]{1,128}", value):
+        raise ValueError("a W&B project is a name of up to 128 characters without / \\ # ? % :")
+    return value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -141,7 +153,7 @@ class WandbSection(_Section):
         entity: user or team that owns it; W&B's default if null.
         group: of runs that are shown together; stream and strategy if null.
         job_type: kind of run within the group.
-        tags: words to find the run by.
+        tags: words to find the run by, each of at most 64 characters.
         notes: a text beside the run.
         details: whether W&B also gets the details of every family of scores, ``task/<family>/...``.
         init_timeout: seconds to wait for the server at the start; then the run is logged offline.
@@ -149,11 +161,11 @@ class WandbSection(_Section):
     """
 
     mode: Literal["auto", "online", "offline", "disabled"] = "auto"
-    project: Annotated[str, Field(min_length=1)] = "lifelong-kd"
+    project: Annotated[str, AfterValidator(_project)] = "lifelong-kd"
     entity: str | None = None
     group: str | None = None
     job_type: str = "train"
-    tags: list[str] = []
+    tags: list[Annotated[str, AfterValidator(_tag)]] = []
     notes: str | None = None
     details: bool = False
     init_timeout: Positive = 20.0

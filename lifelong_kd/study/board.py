@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lifelong_kd.study.estimate import Groups, estimate
+from lifelong_kd.study.going import Looker
 from lifelong_kd.study.plan import Job
 
 __all__ = ["Board", "Running"]
@@ -16,12 +17,16 @@ __all__ = ["Board", "Running"]
 
 @dataclass(frozen=True)
 class Running:
-    """A job under way: what its engine knows it by, when it was started, and whether it was begun anew."""
+    """A job under way: what its engine knows it by, when it was started, and whether it was begun anew.
+
+    ``before`` tasks were done when it was started.
+    """
 
     job: Job
     handle: Any
     since: float
     fresh: bool
+    before: int = 0
 
 
 @dataclass
@@ -39,6 +44,7 @@ class Board:
     failed: dict[str, str] = field(default_factory=dict)
     lasted: list[tuple[Groups, float]] = field(default_factory=list)
     slots: int = 1
+    looker: Looker = field(default_factory=Looker)
 
     @classmethod
     def of(cls, jobs: Iterable[Job], slots: int = 1) -> Board:
@@ -65,7 +71,26 @@ class Board:
         return f"{self.total} cells: {', '.join(shown)}"
 
     def seconds_left(self, now: float | None = None) -> float | None:
-        """An estimate of the time until the last cell ends, ``None`` while there is nothing to judge by."""
+        """An estimate of the time until the last cell ends, ``None`` while there is nothing to judge by.
+
+        Until a cell has been run from beginning to end it is judged by the tasks that the running ones have done.
+        """
         now = time.monotonic() if now is None else now
         running = [(run.job.groups, now - run.since) for run in self.running.values()]
-        return estimate(self.lasted, running, [job.groups for job in self.waiting], self.slots)
+        known = self.lasted or self._projected(now)
+        return estimate(known, running, [job.groups for job in self.waiting], self.slots)
+
+    def _projected(self, now: float) -> list[tuple[Groups, float]]:
+        """The seconds that running cells would take from beginning to end, for those that have done a task here."""
+        found: list[tuple[Groups, float]] = []
+        for run in self.running.values():
+            going = self.looker.look(run.job.folder)
+            if going.tasks and going.done > run.before:
+                whole = going.tasks / (going.done - run.before)
+                found.append((run.job.groups, whole * (now - run.since)))
+        return found
+
+    def put_back(self) -> None:
+        """Have the running cells wait again, the first of all: they were stopped."""
+        self.waiting.extendleft(run.job for run in reversed(self.running.values()))
+        self.running.clear()

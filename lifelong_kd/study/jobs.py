@@ -17,7 +17,10 @@ from lifelong_kd.study.claim import TAKEN, in_use
 from lifelong_kd.study.engines.base import Engine
 from lifelong_kd.study.plan import Job
 
-__all__ = ["Ended", "last_words", "run_jobs"]
+__all__ = ["ERROR", "Ended", "last_line", "last_words", "run_jobs"]
+
+ERROR = "error: "
+"""What the line begins with by which a command says why it failed."""
 
 Ended = Callable[[Job, str, float | None], None]
 """Told of each job that has ended: the job, why it failed (empty if it has not), and the seconds it took here."""
@@ -29,14 +32,24 @@ LOOK = 1.0
 def last_words(log: Path) -> str:
     """The last line of a log, which is the error's sentence if the process could still write one."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return last_line(log).removeprefix(ERROR)[:300] or "it wrote nothing"
     except OSError as error:
         return f"its log cannot be read: {error.strerror}"
-    written = [line.strip() for line in lines if line.strip()]
-    return written[-1].removeprefix("error: ")[:300] if written else "it wrote nothing"
 
 
-def run_jobs(board: Board, engine: Engine, ended: Ended, tick: Callable[[], object] = lambda: None) -> None:
+def last_line(log: Path) -> str:
+    """The last line of a log with something in it; empty if there is none."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def run_jobs(
+    board: Board,
+    engine: Engine,
+    ended: Ended,
+    tick: Callable[[], object] = lambda: None,
+    stopping: Callable[[], object] = lambda: None,
+) -> None:
     """Run what waits on the board, as many at a time as the engine has slots; a failed job does not stop the others.
 
     A cell that another process has is left to it and looked at again until that has ended: it is then finished, failed,
@@ -47,9 +60,11 @@ def run_jobs(board: Board, engine: Engine, ended: Ended, tick: Callable[[], obje
         engine: runs them.
         ended: called as each job ends.
         tick: called again and again, to show where the study stands.
+        stopping: called on Ctrl-C or SIGTERM, before the jobs are asked to stop, which may take them a while.
 
     Raises:
-        KeyboardInterrupt: on Ctrl-C or SIGTERM, after every job has been asked to stop and has stopped.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, after every job has been asked to stop and has stopped; on the board
+            they wait again.
     """
     looked = 0.0
     board.slots = engine.slots
@@ -68,18 +83,22 @@ def run_jobs(board: Board, engine: Engine, ended: Ended, tick: Callable[[], obje
                 tick()
                 time.sleep(engine.pause)
     except KeyboardInterrupt:
-        engine.stop([run.handle for run in board.running.values()])
+        try:
+            stopping()
+        finally:
+            engine.stop([run.handle for run in board.running.values()])
+        board.put_back()
         raise
     finally:
         engine.close()
 
 
 def _start(board: Board, engine: Engine, job: Job) -> None:
-    if in_use(job.folder):
+    if in_use(job.folder) or is_done(job.folder):  # done by another sweep since this one looked
         board.elsewhere.append(job)
         return
-    fresh = state_of(job.folder) == "free"
-    board.running[job.name] = Running(job, engine.start(job), time.monotonic(), fresh)
+    fresh, before = state_of(job.folder) == "free", board.looker.look(job.folder).done
+    board.running[job.name] = Running(job, engine.start(job), time.monotonic(), fresh, before)
 
 
 def _enter(board: Board, run: Running, status: int, ended: Ended) -> None:
@@ -94,9 +113,16 @@ def _enter(board: Board, run: Running, status: int, ended: Ended) -> None:
             board.lasted.append((job.groups, seconds))
         ended(job, "", seconds)
         return
-    what = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-    board.failed[job.name] = f"{last_words(job.log).rstrip('.')} ({what})"
+    board.failed[job.name] = _why(job.log, status)
     ended(job, board.failed[job.name], seconds)
+
+
+def _why(log: Path, status: int) -> str:
+    """Why a process failed: its last words, which one that was killed from outside does not have."""
+    what = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    if status in (-signal.SIGKILL, -signal.SIGTERM):
+        return what
+    return f"{last_words(log).rstrip('.')} ({what})"
 
 
 def _look_again(board: Board, ended: Ended) -> None:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lifelong_kd.comparison.read import status_of
+from lifelong_kd.comparison.read import state_of, status_of
 from lifelong_kd.config.grid import Cell, parse_grid
 from lifelong_kd.config.load import load_config
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.study.board import Board
 from lifelong_kd.study.definition import SOURCE, Study, extended, merged, need_study, read_study, write_study
-from lifelong_kd.study.jobs import last_words
+from lifelong_kd.study.jobs import ERROR, last_line, last_words
 from lifelong_kd.study.plan import Job, plan
 
 __all__ = ["Prepared", "prepare", "prepare_again"]
@@ -40,7 +40,7 @@ class Prepared:
         """Where the study stands; without ``retry`` what failed before stays so."""
         board = Board.of(self.jobs)
         if not retry:
-            before = [job for job in board.waiting if status_of(job.folder) == "failed"]
+            before = [job for job in board.waiting if _failed_before(job)]
             board.failed = {
                 job.name: f"{last_words(job.log).rstrip('.')} (in an earlier call)" for job in before
             }
@@ -97,6 +97,13 @@ def prepare_again(folder: Path, more: Sequence[str], imports: Sequence[Path]) ->
     jobs = plan(source, cells, folder, files)
     settings = load_config(source, cells[0].overrides, imports=files).settings
     return Prepared(folder, study, grid, jobs, settings)
+
+
+def _failed_before(job: Job) -> bool:
+    """Whether a cell failed when it was last run, as its run says, or its log if it came to no run."""
+    if state_of(job.folder) != "free":
+        return status_of(job.folder) == "failed"
+    return job.log.is_file() and last_line(job.log).startswith(ERROR)
 
 
 def _without_imports(cell: Cell) -> Cell:

@@ -63,12 +63,13 @@ def reference_config(config: Config, kind: str) -> Config:
     a digest of the rest.
 
     Raises:
-        BadCall: for ``fresh`` with a pre-trained model, which random weights are no fair reference for.
+        BadCall: for ``fresh`` with a model that is pre-trained or begins with another's weights, which random weights
+            are no fair reference for.
         ConfigError: if the strategy does not go with the rest.
     """
     settings = json.loads(json.dumps(config.settings))
     model = settings["model"]
-    if kind == "fresh" and (model.get("pretrained") or model.get("weights")):
+    if kind == "fresh" and any(model.get(key) for key in ("pretrained", "weights", "init")):
         raise BadCall("the model is pre-trained, and one of random weights is no fair reference for it")
     settings["strategy"] = STRATEGIES[kind]
     settings.pop("rounds", None)

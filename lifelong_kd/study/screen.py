@@ -9,7 +9,6 @@ from typing import Any
 
 from lifelong_kd.study.board import Board, Running
 from lifelong_kd.study.estimate import in_words
-from lifelong_kd.study.going import Looker
 from lifelong_kd.study.plan import Job
 
 __all__ = ["Lines", "Screen", "open_screen"]
@@ -48,6 +47,13 @@ class Lines:
         took = "in another process" if seconds is None else f"{seconds:.1f} s"
         self.say(f"[{self._ended}/{self._todo}] {outcome(job, failure)} ({took}{more})")
 
+    def stopping(self) -> None:
+        """Say that cells are being stopped, which may take a while."""
+        count = len(self.board.running)
+        what = "1 cell: it saves what it has" if count == 1 else f"{count} cells: they save what they have"
+        if count:
+            self.say(f"stopping {what} (Ctrl-C again: do not wait)")
+
     def tick(self) -> None:
         """Nothing is drawn between the lines."""
 
@@ -65,7 +71,6 @@ class Screen(Lines):
 
         super().__init__(board, lambda line: console.print(line, markup=False, highlight=False))
         self._console = console
-        self._looker = Looker()
         self._live = Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop")
         self._drawn = 0.0
 
@@ -114,7 +119,7 @@ class Screen(Lines):
         )
 
     def _row(self, run: Running, now: float) -> tuple[str, str, str, str]:
-        going = self._looker.look(run.job.folder)
+        going = self.board.looker.look(run.job.folder)
         average = "-" if going.average_accuracy is None else f"{100 * going.average_accuracy:.2f} %"
         return run.job.name, going.words(), average, f"{now - run.since:.0f}"
 

@@ -221,7 +221,7 @@ def test_many_that_are_left_out_are_counted(tmp_path: Path) -> None:
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "config.yaml").write_text("seed: 0\n")
     result = call("compare", tmp_path)
-    assert "left out: 6 runs (6: has no results.json" in result.stderr
+    assert f"left out: 6 runs ({tmp_path / '0'} and others): has no results.json" in result.stderr
 
 
 def test_show_with_one_word() -> None:

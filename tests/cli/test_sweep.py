@@ -61,6 +61,14 @@ def test_bad_calls(config: Path, words: list[str], message: str) -> None:
     assert not Path("runs").exists()
 
 
+def test_a_study_is_no_run(config: Path) -> None:
+    Path("s").mkdir()
+    Path("s/study.json").write_text("{}")
+    result = CliRunner().invoke(main, ["resume", "s"])
+    assert result.exit_code == 2
+    assert result.stderr == "error: s is a study, not a run: `lifelong-kd sweep s` goes on with it\n"
+
+
 def test_failures_are_summed_up(config: Path) -> None:
     logs = [failed_cell(config, seed) for seed in range(12)]
     result = call(config, "seed=0..11", "--no-retry")

@@ -324,3 +324,17 @@ def test_a_wrong_word_where_a_plain_value_can_stand_too() -> None:
     settings = {"stream": "toy", "model": "toy", "strategy": {"name": "lwf", "weight": "big"}}
     with pytest.raises(ConfigError, match=r"no schedule called 'big'; known: .*; or a number or a list\."):
         load_config(settings)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("tags", ["x" * 65], "tracking.wandb.tags.*a W&B tag has 1 to 64 characters"),
+        ("tags", [""], "a W&B tag has 1 to 64 characters"),
+        ("project", "team/project", "a W&B project is a name of up to 128 characters without / "),
+        ("project", "", "a W&B project is a name"),
+    ],
+)
+def test_what_w_and_b_would_refuse_later_is_refused_at_once(key: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config({"stream": "toy", "strategy": "toy", "tracking": {"wandb": {key: value}}})

@@ -254,8 +254,11 @@ def test_each_task_of_the_fresh_run_starts_with_an_empty_optimiser() -> None:
     assert reference_config(config, "joint").settings["training"]["reset_optimizer"] is False
 
 
-def test_a_pretrained_model_has_no_fresh_reference() -> None:
-    settings = {**config_of().settings, "model": {"name": "timm", "pretrained": True}}
+@pytest.mark.parametrize(
+    "model", [{"name": "timm", "pretrained": True}, {"name": "mlp", "init": "runs/other"}]
+)
+def test_a_pretrained_model_has_no_fresh_reference(model: dict[str, object]) -> None:
+    settings = {**config_of().settings, "model": model}
     with pytest.raises(BadCall, match="pre-trained"):
         reference_config(Config(settings, "python"), "fresh")
 

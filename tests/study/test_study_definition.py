@@ -176,3 +176,8 @@ def test_what_failed_before_is_tried_again_unless_told_not_to(tmp_path: Path, co
     board = found.board(retry=False)
     assert [job.name for job in board.waiting] == ["seed-2", "seed-3"]
     assert board.failed == {"seed-1": "the loss is nan (in an earlier call)"} and board.total == 4
+    # Seed 3 failed before it had a run folder.
+    (folder / "logs" / "seed-3.log").write_text("error: there is no such file\n")
+    assert found.board(retry=False).failed["seed-3"] == "there is no such file (in an earlier call)"
+    (folder / "logs" / "seed-3.log").write_text("error: there is no such file\nwarning: killed soon after\n")
+    assert [job.name for job in found.board(retry=False).waiting] == ["seed-2", "seed-3"]

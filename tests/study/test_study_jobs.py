@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -14,10 +15,11 @@ from stub_jobs import job, pretend
 import lifelong_kd.study.jobs
 from lifelong_kd.study.board import Board
 from lifelong_kd.study.claim import TAKEN, claim
-from lifelong_kd.study.engines.base import Engine
+from lifelong_kd.study.engines.base import Engine, spawn, stop_all
 from lifelong_kd.study.engines.processes import Processes, environments
 from lifelong_kd.study.jobs import last_words, run_jobs
 from lifelong_kd.study.plan import Job
+from lifelong_kd.study.screen import Lines
 
 
 def run(jobs: Sequence[Job], slots: int, ended: Any = lambda *_: None) -> Board:
@@ -31,14 +33,14 @@ def test_a_failed_job_stops_no_other(tmp_path: Path) -> None:
         job(tmp_path, "bad", "print('no'); raise SystemExit(3)"),
         job(tmp_path, "done", None),
         job(tmp_path, "good", "import os; print(os.environ['OMP_NUM_THREADS'])"),
-        job(tmp_path, "killed", "import os; os.kill(os.getpid(), 9)"),
+        job(tmp_path, "killed", "import os; print('task 3', flush=True); os.kill(os.getpid(), 9)"),
     ]
     told: dict[str, str] = {}
     board = run(jobs, 2, lambda job, failure, seconds: told.update({job.name: failure}))
     assert told == {
         "bad": "no (exit status 3)",
         "good": "",
-        "killed": "it wrote nothing (killed by SIGKILL)",
+        "killed": "killed by SIGKILL",
     }
     assert board.failed == {name: told[name] for name in ("bad", "killed")}
     assert [job.name for job in board.finished] == ["done", "good"]
@@ -71,10 +73,33 @@ def test_a_stop_reaches_every_process(tmp_path: Path, number: signal.Signals) ->
 
     thread = threading.Thread(target=stop)
     thread.start()
+    board, said = Board.of(jobs), list[str]()
     with pytest.raises(KeyboardInterrupt):
-        run(jobs, 2)
+        run_jobs(board, Processes(2), lambda *_: None, stopping=Lines(board, said.append).stopping)
     thread.join()
     assert [job.log.read_text() for job in jobs] == ["up\ntold\n"] * 2
+    assert said == ["stopping 2 cells: they save what they have (Ctrl-C again: do not wait)"]
+    assert board.counts() == "2 cells: 0 finished, 0 running, 0 failed, 2 waiting"
+    assert [job.name for job in board.waiting] == ["a", "b"]
+
+
+def test_a_second_stop_kills_all_that_are_left(tmp_path: Path) -> None:
+    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    processes = [spawn([sys.executable, "-S", "-c", deaf], tmp_path / name) for name in "abc"]
+    while not all((tmp_path / name).read_text() == "up\n" for name in "abc"):
+        time.sleep(0.02)
+
+    def again() -> None:
+        time.sleep(0.2)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    began = time.monotonic()
+    stop_all(processes)
+    thread.join()
+    assert [process.returncode for process in processes] == [-signal.SIGKILL] * 3
+    assert time.monotonic() - began < 20
 
 
 class Scripted(Engine):
@@ -137,6 +162,14 @@ def test_a_cell_that_was_taken_in_between(tmp_path: Path, monkeypatch: pytest.Mo
     engine, board = Scripted(a=[TAKEN, 0]), Board.of([job(tmp_path, "a", "")])
     run_jobs(board, engine, lambda *_: None)
     assert engine.started == ["a", "a"] and [one.name for one in board.finished] == ["a"]
+
+
+def test_a_cell_that_another_sweep_has_finished_is_not_started(tmp_path: Path) -> None:
+    one, told = job(tmp_path, "a", ""), list[float | None]()
+    pretend(one.folder, "finished")
+    engine, board = Scripted(), Board.of([one])
+    run_jobs(board, engine, lambda job, failure, seconds: told.append(seconds))
+    assert engine.started == [] and board.finished == [one] and told == [None]
 
 
 def test_a_gpu_for_each_slot_in_turn() -> None:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 from stub_jobs import job
 
@@ -79,13 +80,27 @@ def test_a_table_of_what_runs(tmp_path: Path) -> None:
     )  # rich draws once more before it takes it away
     lines = lines[: len(lines) // 2]
     assert lines[0].strip() == "1001 cells: 1 finished, 40 running, 1 failed, 959 waiting"
-    assert lines[1].strip() == "time left: -"
+    # The one that has done a task of two in half a minute is all there is to judge by.
+    assert lines[1].strip() == "time left: about 25 min"
     assert lines[3].split() == ["seed-0", "task", "1", "-", "30"]
     assert lines[4].split() == ["seed-1", "task", "2", "of", "2", "45.68", "%", "30"]
     assert lines[-1].strip() == "and 23 more" and len(lines) == 3 + 17 + 1
     board.lasted.append((("lwf",), 60.0))
     # 959 cells of a minute on 40 slots that are free in half a minute: 24 more.
     assert "time left: about 24 min" in drawn(board)[0]
+
+
+def test_what_was_done_before_says_nothing_of_how_long_a_task_takes(tmp_path: Path) -> None:
+    one, other = (job(tmp_path, name, "") for name in "ab")
+    one.folder.mkdir()
+    results = {"accuracy_matrix": [[0.5] * 10] * 4, "average_accuracy": 0.5}
+    (one.folder / "results.json").write_text(json.dumps(results))
+    board = Board.of([other])
+    board.running["a"] = Running(one, None, 100.0, False, before=4)
+    assert board.seconds_left(160.0) is None
+    board.running["a"] = Running(one, None, 100.0, False, before=1)
+    # Three tasks in a minute, so ten in 200 s: 140 of this one, and then the other.
+    assert board.seconds_left(160.0) == pytest.approx(340.0)
 
 
 def test_the_table_is_not_drawn_again_at_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,16 +70,17 @@ def _own(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Send processes Ctrl-C and wait for their end; who has not ended by then is killed."""
+    """Send processes Ctrl-C and wait for their end; who has not ended in time, or at a second Ctrl-C, is killed."""
     for process in processes:
         process.send_signal(signal.SIGINT)
     until = time.monotonic() + GRACE
-    for process in processes:
-        try:
+    with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+        for process in processes:
             process.wait(max(0.0, until - time.monotonic()))
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.kill()
-            process.wait()
+    for process in processes:
+        process.kill()  # does nothing to those that have ended
+    for process in processes:
+        process.wait()
 
 
 def wait_for(process: subprocess.Popen[bytes]) -> int:
