@@ -77,6 +77,10 @@ class Phase(ABC):
         """The teachers that this phase trains or asks."""
         return ()
 
+    def begins_anew(self, task: int) -> bool:
+        """Whether the student of ``task`` keeps nothing of the weights that it had before."""
+        return False
+
     def prepare(self, stage: Stage) -> None:
         """Told at the start of every task, a resumed one too: freeze what is frozen, note what is noted."""
 

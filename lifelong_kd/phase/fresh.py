@@ -46,6 +46,9 @@ class FreshStart(Phase):
     def __init__(self, *, first_task: bool = False) -> None:
         self.first_task = first_task
 
+    def begins_anew(self, task: int) -> bool:
+        return task > 0 or self.first_task
+
     def run(self, stage: Stage) -> None:
-        if stage.task.index or self.first_task:
+        if self.begins_anew(stage.task.index):
             begin_anew(stage, stage.model, "phase/fresh_start")

@@ -238,6 +238,8 @@ class Experiment:
         # Avalanche's own strategies have no state that can be saved without pickle.
         saved = checkpoint.latest(folder) if self.state is not None else None
         logged = int(saved["lines"]) if saved is not None else 0
+        if saved is not None:
+            self.origin = saved.get("origin", self.origin)
         truncate_metrics(folder.path, logged)
         wandb = dict(self.settings.get("tracking", {}).get("wandb", {}))
         self.trackers.start(

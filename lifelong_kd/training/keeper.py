@@ -89,8 +89,9 @@ class Keeper:
         return int(lines[0]) if lines else 0
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint: ``state`` with ``task`` and ``epoch``, and where the metrics stand."""
-        position = {"lines": self.check_log()}
+        """Write a checkpoint: ``state`` with ``task`` and ``epoch``, where the metrics stand, and the ``origin``."""
+        # A model that was there when the run began may be another by the time that it goes on.
+        position = {"lines": self.check_log(), "origin": dict(self.origin) if self.origin else None}
         task, epoch = int(state["task"]), int(state["epoch"])
         number = len(state["rounds"]["rounds"]) if state["inside"] else 0
         checkpoint.save(self.folder, {**state, **position}, task=task, epoch=epoch, number=number)
@@ -114,7 +115,9 @@ class Keeper:
             }
         path = checkpoint.save_model(self.folder, model, task=task, about=about)
         teachers = self.plugin.strategy.teachers if self.plugin is not None else {}
-        parents = self.lineage.parents(task, teachers, self.origin)
+        phases = self.plugin.strategy.phases if self.plugin is not None else ()
+        anew = any(phase.begins_anew(task) for phase in phases)
+        parents = self.lineage.parents(task, teachers, self.origin, anew=anew)
         file = str(path.relative_to(self.folder.path))
         self.lineage.add(task, file, about["digest"], about["classes"], parents)
         return path, self._known(about, parents)

@@ -44,7 +44,12 @@ class Lineage:
         return list(data["models"]) if isinstance(data, dict) else []
 
     def parents(
-        self, task: int, teachers: Mapping[str, Teacher], origin: Mapping[str, str] | None = None
+        self,
+        task: int,
+        teachers: Mapping[str, Teacher],
+        origin: Mapping[str, str] | None = None,
+        *,
+        anew: bool = False,
     ) -> list[dict[str, str]]:
         """The models that the student of ``task`` was made from, as far as they are kept anywhere.
 
@@ -52,6 +57,7 @@ class Lineage:
             task: whose student.
             teachers: those of the strategy, by name.
             origin: name and digest of the model that the first task's student began with.
+            anew: whether the student began the task with weights that were drawn for it.
         """
         earlier = {entry["task"]: entry for entry in self.read()}
         found: list[dict[str, str]] = []
@@ -61,8 +67,9 @@ class Lineage:
                 entry = earlier[number]
                 found.append({"name": entry["name"], "digest": entry["digest"], "role": role})
 
-        add(task - 1, "student")
-        if task == 0 and origin is not None:
+        if not anew:
+            add(task - 1, "student")
+        if task == 0 and origin is not None and not anew:
             found.append({**origin, "role": "student"})
         for name, teacher in teachers.items():
             for number in teacher.earlier_students(task):

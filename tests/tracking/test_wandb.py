@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from lifelong_kd.tracking.base import RunInfo
 from lifelong_kd.tracking.wandb import WandbTracker
+from lifelong_kd.tracking.wandb.files import staged_in
 from tests.tracking.conftest import on_its_own
 
 MakeRun = Callable[..., RunInfo]
@@ -278,3 +282,55 @@ def test_a_killed_run_loses_about_a_second(tmp_path: Path, records: Records) -> 
     assert killed - history[-1]["time"] < 3.0
     assert last >= 20
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) >= last + 1
+
+
+def test_rows_are_what_they_were_when_they_were_logged(
+    tmp_path: Path, run_info: MakeRun, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_DATA_DIR")
+    tracker = WandbTracker(mode="offline")
+    tracker.start(run_info(tmp_path))
+    loss, step = torch.tensor(1.0), {"iteration": 1}
+    tracker.log({"train/loss": loss}, "iteration", step)  # type: ignore[dict-item]
+    loss += 1
+    step["iteration"] = 2
+    # A thread that changed the environment could surprise whoever reads it in this one.
+    threads: list[int] = []
+
+    def look(*_: Any) -> Any:
+        threads.append(threading.get_ident())
+        return staged_in(str(tmp_path))
+
+    monkeypatch.setattr("lifelong_kd.tracking.wandb.tracker.staged_in", look)
+    rows = [[0, 0, 0.5]]
+    tracker.table("accuracy", ["after", "on", "accuracy"], rows, {"task": 0})
+    rows[0][2] = 0.25
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    tracker.artifact(tmp_path / "model.bin", "run-task-0", "model", {"task": 0})
+    tracker.finish("finished")
+    assert threads == [threading.get_ident()] * 2
+    assert tracker.path is not None
+    item = of_type(records(tracker.path), "history")[0]["item"]
+    assert (item["train/loss"], item["iteration"]) == (1.0, 1)
+    (table,) = (tracker.path / "files" / "media" / "table").glob("*.json")
+    assert json.loads(table.read_text())["data"] == [[0, 0, 0.5]]
+
+
+def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from tests.tracking.conftest import make_run_info;"
+        "from lifelong_kd.tracking.wandb import WandbTracker; t = WandbTracker(mode='offline');"
+        f"t.start(make_run_info(Path({str(tmp_path / 'run')!r})));"
+        "t.log({'x': 1.0}, 'task', {'task': 0}); t.finish('finished'); print(t.mode)"
+    )
+    environment = {
+        name: value for name, value in on_its_own().items() if not re.fullmatch("WANDB_.*_DIR|XDG_.*", name)
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**environment, "HOME": "/dev/null"},
+    )
+    assert (result.returncode, result.stdout.strip(), result.stderr) == (0, "offline", "")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from lifelong_kd.tracking.base import RunInfo
-from lifelong_kd.tracking.wandb.flat import config_of, flat
+from lifelong_kd.tracking.wandb.flat import config_of, flat, plain
 from lifelong_kd.tracking.wandb.identity import arguments, id_of, keep_id
 from lifelong_kd.tracking.wandb.tracker import WandbTracker
 
@@ -169,6 +172,54 @@ def test_the_id_is_kept_in_the_run_folder(
     tracker = WandbTracker(mode="offline")
     tracker.start(run_info(tmp_path))
     tracker.finish("interrupted")
-    assert json.loads((tmp_path / "wandb" / "id.json").read_text()) == {"id": "outside"}
+    assert json.loads((tmp_path / "wandb" / "id.json").read_text()) == {
+        "id": "outside",
+        "project": "lifelong-kd",
+        "name": "digits lwf 0",
+        "group": "split_digits-lwf",
+        "job_type": "train",
+    }
     assert tracker.path is not None
     assert tracker.path.name.endswith("-outside")
+
+
+def test_a_resumed_run_stays_where_it_was(
+    tmp_path: Path, run_info: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resumed from another shell, under another environment, it must not become a second run in another project."""
+    place = {
+        "project": "a-project",
+        "entity": "a-team",
+        "name": "from outside",
+        "group": "a-group",
+        "job_type": "j",
+    }
+    keep_id(tmp_path, "kept", **place)
+    again = run_info(tmp_path, resumed=True)
+    assert {key: told(again)[key] for key in place} == place
+    monkeypatch.setenv("WANDB_PROJECT", "another")
+    assert told(again)["project"] == "a-project"
+    # An agent waits for a run of its own sweep's project.
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    assert told(again)["project"] is None
+    keep_id(tmp_path, "kept", project="p", entity=None)
+    assert json.loads((tmp_path / "wandb" / "id.json").read_text()) == {"id": "kept", "project": "p"}
+
+
+def test_whatever_a_configuration_holds_becomes_plain() -> None:
+    odd = {
+        "array": np.array([1, 2]),
+        "tensor": torch.ones(1, 2),
+        "scalar": np.float32(0.5),
+        "type": np.float32,
+        "dtype": torch.float32,
+        "day": datetime.date(2020, 1, 2),
+    }
+    assert plain(odd) == {
+        "array": [1, 2],
+        "tensor": [[1.0, 1.0]],
+        "scalar": 0.5,
+        "type": "<class 'numpy.float32'>",
+        "dtype": "torch.float32",
+        "day": "2020-01-02",
+    }

@@ -281,3 +281,59 @@ def test_an_agent_gets_the_run_that_it_waits_for(
     log(tracker, range(3, 5))
     tracker.finish("finished")
     assert points(wandb_server) == expected(range(1, 5))
+
+
+def test_a_row_that_was_lost_is_completed(
+    tmp_path: Path, run_info: MakeRun, wandb_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = WandbTracker()
+    trackers = Trackers([JsonlTracker(), tracker])
+    trackers.start(run_info(tmp_path))
+    log(trackers, range(1, 3))
+
+    def fails(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(tracker, "_define", fails)
+        log(trackers, range(3, 5))
+        trackers.table("rounds", ["a"], [[1]], {"task": 0})
+    log(trackers, range(5, 7))
+    trackers.finish("finished")
+    assert [label for label, _ in tracker.closing()] == ["W&B", "to complete"]
+    for name, text in (
+        ("run.json", {"name": "n", "run_id": "digits-lwf-s0", "status": "finished"}),
+        ("config.yaml", {}),
+    ):
+        (tmp_path / name).write_text(json.dumps(text))
+    complete(tmp_path)
+    assert sorted(points(wandb_server)) == expected(range(1, 7))
+
+
+def test_a_server_that_takes_too_long_is_said(
+    tmp_path: Path, run_info: MakeRun, wandb_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(tmp_path, wandb_server)
+    (tmp_path / "run.json").write_text(json.dumps({"name": "n", "run_id": "digits-lwf-s0"}))
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    starts = WandbTracker.start
+
+    def start(tracker: WandbTracker, run: RunInfo) -> None:
+        starts(tracker, run)
+        wandb_server.fault = "broken"
+
+    with monkeypatch.context() as breaking:
+        breaking.setattr(WandbTracker, "start", start)
+        with pytest.raises(BadCall, match="did not take it within 1 s"):
+            complete(tmp_path, finish_timeout=1.0)
+    wandb_server.fault = None
+    complete(tmp_path)
+    assert sorted(points(wandb_server)) == expected(range(1, 16))
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]"])
+def test_what_is_no_run_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    with pytest.raises(BadCall, match="holds no run that can be read"):
+        complete(tmp_path)

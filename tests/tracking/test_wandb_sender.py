@@ -48,6 +48,13 @@ def test_what_a_job_raises_is_raised_by_the_next_call_once() -> None:
     sender.put(partial(done.append, 3))
     sender.close()
     assert done == [1, 3]
+    sender.put(fail)
+    sender._do()
+    # An error that nobody has heard of yet keeps what comes behind it from being done, now and later.
+    with pytest.raises(OSError, match="full"):
+        sender.drain(partial(done.append, 4))
+    sender.close()
+    assert done == [1, 3]
 
 
 def test_an_error_in_the_thread_reaches_the_caller() -> None:
@@ -63,3 +70,34 @@ def test_an_error_in_the_thread_reaches_the_caller() -> None:
     time.sleep(0.05)
     with pytest.raises(ValueError, match="lost"):
         sender.put(lambda: None)
+
+    assert sender.failed
+
+
+def test_further_jobs_are_done_by_who_calls_behind_those_that_wait() -> None:
+    done: list[tuple[int, int]] = []
+    sender = Sender(interval=60)
+
+    def note(number: int) -> None:
+        done.append((number, threading.get_ident()))
+
+    sender.put(partial(note, 1))
+    sender.drain(partial(note, 2))
+    assert done == [(1, threading.get_ident()), (2, threading.get_ident())]
+    assert not sender.failed
+    sender.close()
+
+
+def test_ctrl_c_in_a_job_leaves_a_sender_that_works() -> None:
+    done: list[int] = []
+    sender = Sender(interval=60)
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    sender.put(interrupted)
+    sender.put(partial(done.append, 1))
+    with pytest.raises(KeyboardInterrupt):
+        sender.drain()
+    sender.close()
+    assert done == [1]

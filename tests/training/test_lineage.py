@@ -12,6 +12,7 @@ from torch import nn
 
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.model.freeze import digest
+from lifelong_kd.phase.fresh import FreshStart
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.naive import naive
 from lifelong_kd.strategy.task_loss import TaskLoss
@@ -175,3 +176,33 @@ def test_what_trackers_are_told_of_a_task_and_of_the_end(tmp_path: Path) -> None
     assert counts == [3, 6, 9]
     assert heard.run.about["data"] == results["data"] and heard.run.logged == 0
     assert set(heard.run.about) == {"data", "class_order", "environment"}
+
+
+def test_a_student_that_began_anew_was_not_made_from_the_one_before(tmp_path: Path) -> None:
+    lineage = Lineage(RunFolder(tmp_path), "r")
+    lineage.add(0, "task_0", "d0", ["a"], [])
+    roles = [parent["role"] for parent in lineage.parents(1, {"kd": Snapshot()}, anew=True)]
+    assert roles == ["teacher kd"]
+    assert lineage.parents(0, {}, {"name": "start", "digest": "d"}, anew=True) == []
+    strategy = Strategy(task_loss=TaskLoss("all"), phases=[FreshStart()])
+    small_experiment(strategy).run(tmp_path / "run")
+    assert [model["parents"] for model in models(tmp_path / "run")] == [[], [], []]
+
+
+def test_the_model_that_a_student_began_with_is_that_of_its_first_start(tmp_path: Path) -> None:
+    """What ``model.init`` names may be another model, or gone, when the run goes on inside its first task."""
+
+    class StopAtOnce(Stop):
+        def log(self, values: Mapping[str, Value], axis: str, step: Mapping[str, int]) -> None:
+            if axis == "epoch" and step["epoch"] == 2:
+                raise KeyboardInterrupt
+
+    first = small_experiment(naive(), trackers=[StopAtOnce("epoch")], every=1, checkpoint_every=1)
+    first.origin = {"name": "start", "digest": "d"}
+    with pytest.raises(Interrupted):
+        first.run(tmp_path / "run")
+    assert not (tmp_path / "run" / "lineage.json").exists()
+    again = small_experiment(naive(), every=1, checkpoint_every=1)
+    again.origin = {"name": "start", "digest": "another"}
+    again.run(tmp_path / "run", resume=True)
+    assert models(tmp_path / "run")[0]["parents"] == [{"name": "start", "digest": "d", "role": "student"}]

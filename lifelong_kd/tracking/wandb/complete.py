@@ -14,6 +14,7 @@ import yaml
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.tracking.base import RunInfo, Status
+from lifelong_kd.tracking.composite import one_line
 from lifelong_kd.tracking.jsonl import read
 from lifelong_kd.tracking.wandb.files import fragments
 from lifelong_kd.tracking.wandb.history import Part, read_summary
@@ -25,8 +26,11 @@ __all__ = ["complete", "is_incomplete"]
 
 def is_incomplete(folder: Path) -> bool:
     """Whether the run in ``folder`` was tracked online and W&B may lack the end of it."""
-    parts = [Part(part) for part in (folder / "wandb").glob("run-*") if part.is_dir()]
-    return any(part.begun and not part.uploaded for part in parts)
+    return any(_lacks(Part(part)) for part in (folder / "wandb").glob("run-*") if part.is_dir())
+
+
+def _lacks(part: Part) -> bool:
+    return part.begun and not part.offline and not part.uploaded
 
 
 def complete(folder: Path, finish_timeout: float = 300.0) -> str:
@@ -37,16 +41,16 @@ def complete(folder: Path, finish_timeout: float = 300.0) -> str:
         finish_timeout: seconds to wait for the upload.
 
     Raises:
-        BadCall: if the folder holds no run, or the server cannot be reached.
+        BadCall: if the folder holds no run, or the server cannot be reached or does not take it in time.
     """
     try:
         about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadCall(f"{folder} holds no run ({error})") from error
+        run = _run_info(folder, about, settings)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise BadCall(f"{folder} holds no run that can be read ({one_line(error)})") from error
     options: dict[str, Any] = {**settings.get("tracking", {}).get("wandb", {}), "mode": "online"}
     tracker = WandbTracker(**{**options, "finish_timeout": finish_timeout})
-    run = _run_info(folder, about, settings)
     parts = fragments(folder, id_of(run))
     scores = read_summary(parts[-1]) if parts else {}
     tracker.start(run)
@@ -58,6 +62,8 @@ def complete(folder: Path, finish_timeout: float = 300.0) -> str:
         if tracker.path is not None:
             shutil.rmtree(tracker.path)
         raise BadCall("the W&B server cannot be reached; nothing was uploaded")
+    if any(_lacks(Part(part)) for part in fragments(folder, id_of(run))):
+        raise BadCall(f"the W&B server did not take it within {finish_timeout:g} s")
     return tracker.url
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lifelong_kd.tracking.base import RunInfo, number
+from lifelong_kd.tracking.base import RunInfo
 
 __all__ = ["config_of", "flat", "plain"]
 
 
 def plain(value: object) -> Any:
-    """Nested data with strings for whatever JSON has no word for, such as a path.
+    """Nested data with lists for arrays and tensors, and strings for whatever else JSON has no word for.
 
     >>> from pathlib import Path
     >>> plain({"root": Path("data"), 1: (2, 3)})
@@ -21,7 +21,9 @@ def plain(value: object) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
-    value = number(value)
+    listed = None if isinstance(value, type) else getattr(value, "tolist", None)
+    if callable(listed):
+        return plain(listed())
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from lifelong_kd.tracking.base import RunInfo
 
-__all__ = ["DEFAULT_JOB_TYPE", "DEFAULT_PROJECT", "arguments", "id_of", "keep_id", "under_agent"]
+__all__ = ["DEFAULT_JOB_TYPE", "DEFAULT_PROJECT", "PLACE", "arguments", "id_of", "keep_id", "under_agent"]
 
 DEFAULT_PROJECT = "lifelong-kd"
 DEFAULT_JOB_TYPE = "train"
 NAME = "id.json"
+PLACE = ("project", "entity", "name", "group", "job_type")
 
 
 def under_agent(environment: Mapping[str, str] | None = None) -> bool:
@@ -30,18 +31,24 @@ def id_of(run: RunInfo) -> str:
     given = os.environ.get("WANDB_RUN_ID")
     if given and under_agent():
         return given
-    path = run.folder / "wandb" / NAME
-    if path.is_file():
-        return str(json.loads(path.read_text(encoding="utf-8"))["id"])
+    kept = _kept(run.folder).get("id")
+    if kept:
+        return str(kept)
     return run.run_id if run.resumed or not given else given
 
 
-def keep_id(folder: Path, identity: str) -> None:
-    """Note the W&B id of the run in ``folder``, for when it is resumed."""
+def _kept(folder: Path) -> dict[str, Any]:
+    path = folder / "wandb" / NAME
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def keep_id(folder: Path, identity: str, **where: str | None) -> None:
+    """Note the W&B id of the run in ``folder`` and ``where`` it is (of ``PLACE``), for when it is resumed."""
     path = folder / "wandb" / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{NAME}.part")
-    beside.write_text(json.dumps({"id": identity}) + "\n", encoding="utf-8")
+    known = {name: value for name, value in where.items() if value}
+    beside.write_text(json.dumps({"id": identity, **known}) + "\n", encoding="utf-8")
     os.replace(beside, path)
 
 
@@ -55,13 +62,17 @@ def arguments(
     tags: list[str],
     notes: str | None,
 ) -> dict[str, Any]:
-    """What ``wandb.init`` is told of the run; ``None`` leaves it to the SDK, which looks at the environment."""
+    """What ``wandb.init`` is told of the run; ``None`` leaves it to the SDK, which looks at the environment.
+
+    A run that goes on is where it was, whatever the environment says by now, unless an agent started it.
+    """
 
     def unless_set(variable: str, default: str) -> str | None:
         return None if os.environ.get(variable) else default
 
     kind = job_type or run.job_type or DEFAULT_JOB_TYPE
     words = list(dict.fromkeys([*run.tags, *tags]))
+    kept = {} if under_agent() else _kept(run.folder)
     return {
         "name": run.name if run.config.get("name") is not None else unless_set("WANDB_NAME", run.name),
         "project": project if project != DEFAULT_PROJECT else unless_set("WANDB_PROJECT", project),
@@ -70,4 +81,5 @@ def arguments(
         "job_type": kind if kind != DEFAULT_JOB_TYPE else unless_set("WANDB_JOB_TYPE", kind),
         "tags": words or None,
         "notes": notes or run.notes or None,
+        **{key: kept[key] for key in PLACE if key in kept},
     }

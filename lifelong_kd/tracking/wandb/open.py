@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ def open_run(
     import wandb
 
     _import_what_is_needed_later()
+    _need_a_cache(folder)
     # Where the folder is missing the SDK would write to a temporary one instead.
     folder.mkdir(parents=True, exist_ok=True)
     # The SDK names a part by the second: two that begin in the same one would get into each other's way.
@@ -84,6 +86,19 @@ def open_run(
     for empty in set(fragments(folder, identity)) - before:
         shutil.rmtree(empty, ignore_errors=True)
     return init("offline"), "offline", failure
+
+
+def _need_a_cache(folder: Path) -> None:
+    """Where the user's cache cannot be written the SDK's service says all that it does on stderr: it gets another."""
+    from wandb.env import CACHE_DIR, get_cache_dir
+
+    try:
+        get_cache_dir().mkdir(parents=True, exist_ok=True)
+        writable = os.access(get_cache_dir(), os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        os.environ[CACHE_DIR] = str(folder.absolute() / "wandb" / "cache")
 
 
 def _import_what_is_needed_later() -> None:

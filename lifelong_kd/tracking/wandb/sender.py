@@ -15,7 +15,7 @@ INTERVAL = 0.5
 class Sender:
     """Does jobs in the order they came in, in a thread that wakes every ``interval`` seconds, or at once when asked.
 
-    What a job raises is raised again by the next call, in the thread that makes it.
+    What a job raises is raised again by the next call, in the thread that makes it; ``failed`` says so for good.
 
     >>> done = []
     >>> sender = Sender()
@@ -32,6 +32,7 @@ class Sender:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
+        self.failed = False
 
     def put(self, job: Callable[[], None]) -> None:
         """Have a job done soon.
@@ -45,13 +46,13 @@ class Sender:
             self._thread = threading.Thread(target=self._work, name="wandb-sender", daemon=True)
             self._thread.start()
 
-    def drain(self) -> None:
-        """Do every job that is waiting, and return when they are done.
+    def drain(self, *further: Callable[[], None]) -> None:
+        """Do every job that is waiting and then the ``further`` ones, these in the calling thread; return when done.
 
         Raises:
             Exception: what one of them raised; those behind it are dropped.
         """
-        self._do()
+        self._do(*further)
         self._tell()
 
     def close(self) -> None:
@@ -67,18 +68,21 @@ class Sender:
         while not self._over.wait(self._interval):
             self._do()
 
-    def _do(self) -> None:
+    def _do(self, *further: Callable[[], None]) -> None:
         with self._working:
+            if self._error is None:
+                self._jobs.extend(further)
             while self._jobs and self._error is None:
                 job = self._jobs.popleft()
                 # Kept for the thread that called, whatever it is: here nobody would hear of it.
                 try:
                     job()
                 except Exception as error:
-                    self._error = error
+                    self._error, self.failed = error, True
                     self._jobs.clear()
 
     def _tell(self) -> None:
-        error, self._error = self._error, None
+        error = self._error
         if error is not None:
+            self._error = None
             raise error

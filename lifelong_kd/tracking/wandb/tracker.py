@@ -24,7 +24,7 @@ from lifelong_kd.tracking.wandb.files import (
 from lifelong_kd.tracking.wandb.flat import config_of
 from lifelong_kd.tracking.wandb.held import Held
 from lifelong_kd.tracking.wandb.history import Part, read_part
-from lifelong_kd.tracking.wandb.identity import DEFAULT_PROJECT, arguments, id_of, keep_id
+from lifelong_kd.tracking.wandb.identity import DEFAULT_PROJECT, PLACE, arguments, id_of, keep_id
 from lifelong_kd.tracking.wandb.keys import COUNTERS, LINE, definition, is_detail
 from lifelong_kd.tracking.wandb.lineage import Lineage
 from lifelong_kd.tracking.wandb.media import artifact_name, make_artifact, make_picture, make_table
@@ -121,7 +121,7 @@ class WandbTracker(Tracker):
         self._run, self.mode, failure = open_run(run.folder, identity, resolved.mode, told, **self._timeouts)
         if failure is not None:
             _warn(f"W&B cannot be reached, so the run is logged offline ({one_line(failure)})")
-        keep_id(run.folder, self._run.id)
+        keep_id(run.folder, self._run.id, **{key: getattr(self._run, key) for key in PLACE})
         self.path = Path(self._run.settings.sync_dir)
         if self.mode == "online":
             self.url = self._run.url
@@ -151,16 +151,17 @@ class WandbTracker(Tracker):
             _warn(f"what W&B lacks of the run so far cannot be logged ({error})")
             return
         for index, line in enumerate(lines, start=1):
-            self._send(line["values"], line["axis"], {name: line.get(name) for name in COUNTERS}, index)
+            step = {name: line.get(name) for name in COUNTERS}
+            self._sender.drain(partial(self._send, line["values"], line["axis"], step, index))
 
     def log(self, values: Mapping[str, Value], axis: Axis, step: Mapping[str, int]) -> None:
         if self._run is not None:
             self._calls += 1
-            self._sender.put(partial(self._send, dict(values), axis, dict(step), self._calls))
+            # As they are now: a tensor may be another number by the time that the row is sent.
+            now = {key: number(value) for key, value in values.items()}
+            self._sender.put(partial(self._send, now, axis, dict(step), self._calls))
 
-    def _send(
-        self, values: Mapping[str, Value], axis: Axis, step: Mapping[str, int | None], line: int
-    ) -> None:
+    def _send(self, values: Mapping[str, Any], axis: Axis, step: Mapping[str, int | None], line: int) -> None:
         assert self._run is not None
         self._best.see(values)
         if line in self._held.lines:
@@ -189,16 +190,19 @@ class WandbTracker(Tracker):
     def figure(self, key: str, path: Path, step: Mapping[str, int]) -> None:
         if self._run is not None and not self._is_held(key, step):
             # At once: the file may be another picture soon.
-            self._sender.drain()
-            self._define([key], "task")
-            self._run.log({key: make_picture(path), **_counters(step)})
+            self._sender.drain(partial(self._send_figure, key, path, step))
+
+    def _send_figure(self, key: str, path: Path, step: Mapping[str, int]) -> None:
+        assert self._run is not None
+        self._define([key], "task")
+        self._run.log({key: make_picture(path), **_counters(step)})
 
     def table(
         self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], step: Mapping[str, int]
     ) -> None:
         if self._run is not None and not self._is_held(key, step):
-            kept = [list(row) for row in rows]
-            self._sender.put(partial(self._send_table, key, list(columns), kept, dict(step)))
+            # In this thread: where the SDK keeps its files is said in the environment of the process.
+            self._sender.drain(partial(self._send_table, key, columns, rows, step))
 
     def _send_table(
         self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], step: Mapping[str, int]
@@ -213,7 +217,7 @@ class WandbTracker(Tracker):
     ) -> None:
         if self._run is None or (artifact_name(name), str(metadata.get("digest"))) in self._held.artifacts:
             return
-        self._sender.put(partial(self._send_artifact, path, name, kind, dict(metadata)))
+        self._sender.drain(partial(self._send_artifact, path, name, kind, metadata))
 
     def _send_artifact(
         self, path: Path | Sequence[Path], name: str, kind: str, metadata: Mapping[str, Any]
@@ -228,8 +232,10 @@ class WandbTracker(Tracker):
             self._lineage.made(name, logged)
 
     def summary(self, values: Mapping[str, Value]) -> None:
-        if self._run is not None:
-            self._run.summary.update({key: number(value) for key, value in values.items()})
+        run = self._run
+        if run is not None:
+            scores = {key: number(value) for key, value in values.items()}
+            self._sender.drain(lambda: run.summary.update(scores))
 
     def finish(self, status: Status) -> None:
         run = self._run
@@ -248,7 +254,8 @@ class WandbTracker(Tracker):
             run.summary.update(self._best.summary())
         try:
             run.finish(exit_code=EXIT_CODES[status])
-            if self.mode == "online":
+            # A row that was lost is in metrics.jsonl, and `lifelong-kd wandb sync` is to look for it.
+            if self.mode == "online" and not self._sender.failed:
                 # What earlier online parts did not get through, this one has logged.
                 for part in self._all_parts():
                     if not part.offline:
