@@ -72,10 +72,10 @@ class Beside:
         self.seconds = 0.0
         work = tracker._sender._do
 
-        def timed() -> None:
+        def timed(*further: Callable[[], None]) -> None:
             mine = threading.current_thread().name == "wandb-sender"
             began = time.thread_time()
-            work()
+            work(*further)
             self.seconds += (time.thread_time() - began) * mine
 
         tracker._sender._do = timed
@@ -100,6 +100,8 @@ def measure(config: str, mode: str, root: Path, detail: bool) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         training = experiment.run(Path(folder) / "run")["cost"]["training_seconds"]
         whole = time.process_time() - began - sum(clock.cpu.values()) - beside.seconds
+        if tracker not in list(experiment.trackers):
+            raise SystemExit("the tracker failed, so that nothing was measured")
         # W&B's own process ends, and its time is known.
         wandb.teardown()
     if detail:

@@ -18,6 +18,7 @@ from lifelong_kd.comparison.render.numbers import columns_of
 from lifelong_kd.comparison.render.words import rows_of
 from lifelong_kd.comparison.types import Comparison, Row
 from lifelong_kd.core.errors import BadCall, nearest
+from lifelong_kd.tracking.wandb.identity import default_group
 
 __all__ = ["build_report", "parse_target", "write_report"]
 
@@ -147,14 +148,14 @@ def _panels(comparison: Comparison, place: str, rows: Sequence[Row]) -> Any:
 
 
 def _groups(rows: Sequence[Row]) -> list[str]:
-    """The groups that these runs have on W&B: the one in their settings, else stream and strategy."""
+    """The groups that these runs have on W&B: the one in their settings, else the default one."""
     found = []
     for row in rows:
         for run in row.runs:
             tracking = run.settings.get("tracking") or {}
             wandb = (tracking.get("wandb") if isinstance(tracking, dict) else None) or {}
             own = wandb.get("group") if isinstance(wandb, dict) else None
-            found.append(str(own or f"{run.stream}-{run.strategy}"))
+            found.append(str(own or default_group(run.stream, run.scenario, run.strategy)))
     return list(dict.fromkeys(found))
 
 

@@ -151,7 +151,7 @@ class WandbSection(_Section):
         mode: ``auto`` is what ``WANDB_MODE`` says, else online if there is a key, else offline.
         project: the project that the run belongs to.
         entity: user or team that owns it; W&B's default if null.
-        group: of runs that are shown together; stream and strategy if null.
+        group: of runs that are shown together; stream, scenario and strategy if null.
         job_type: kind of run within the group.
         tags: words to find the run by, each of at most 64 characters.
         notes: a text beside the run.

@@ -95,7 +95,7 @@ class Tracker(ABC):
         return type(self).figure is not Tracker.figure
 
     def figure(self, key: str, path: Path, step: Mapping[str, int]) -> None:
-        """A picture (PNG or JPEG) was written to ``path``."""
+        """A picture (PNG or JPEG) was written to ``path``, where it stays as it is."""
 
     def table(
         self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], step: Mapping[str, int]

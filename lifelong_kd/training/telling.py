@@ -62,7 +62,8 @@ class Teller:
         """
         self._trackers.log(logged(entry, self._ledger, found, summaries), "task", step)
         if self._plots and self._trackers.wants_figures:
-            picture = draw_matrix(self._matrix(), self._folder.plots / "accuracy_matrix.png")
+            name = f"task_{step['task']}.png"
+            picture = draw_matrix(self._matrix(), self._folder.plots / "accuracy_matrix" / name)
             self._trackers.figure("task/accuracy_matrix", picture, step)
         for key, path in show(self._folder.plots):
             self._trackers.figure(key, path, step)

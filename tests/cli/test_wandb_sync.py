@@ -57,7 +57,7 @@ def test_a_study_is_uploaded_with_both_parts_of_a_resumed_run(wandb_server: Serv
     ]
     assert [line["_step"] for line in first.history] == list(range(len(first.history)))
     assert first.config["strategy"]["name"] == "lwf"
-    assert (first.display_name, first.group) == ("run aaaa", "split_digits-lwf")
+    assert (first.display_name, first.group) == ("run aaaa", "split_digits-class-lwf")
     assert (first.state, first.exit_code) == ("finished", 0)
     assert (second.state, second.exit_code) == ("failed", 1)
     for task in (0, 1):

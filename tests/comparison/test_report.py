@@ -43,7 +43,7 @@ def test_live_panels_of_the_runs_of_a_place() -> None:
     first, second = [block["metadata"] for block in blocks("panel-grid")]
     (runs,) = first["runSets"]
     assert [(one["key"]["name"], one["op"], one["value"]) for one in runs["filters"]["filters"]] == [
-        ("group", "IN", ["split_mnist-derpp", "split_mnist-finetune", "split_mnist-lwf"]),
+        ("group", "IN", ["split_mnist-class-derpp", "split_mnist-class-finetune", "split_mnist-class-lwf"]),
         ("state", "=", "finished"),
     ]
     # Two configurations of lwf are two lines.

@@ -104,7 +104,7 @@ def test_it_was_killed_twice_and_is_one_run(told: Told) -> None:
     runs = told.all("run")
     about = json.loads((told.folder / "run.json").read_text())
     assert {run["run_id"] for run in runs} == {about["run_id"]}
-    assert {run["run_group"] for run in runs} == {"split_digits-bic"}
+    assert {run["run_group"] for run in runs} == {"split_digits-class-bic"}
     exits = [
         [record["exit"]["exit_code"] for record in part if record["type"] == "exit"] for part in told.parts
     ]

@@ -89,7 +89,7 @@ def test_the_configuration_of_a_real_run(tmp_path: Path, run_info: MakeRun, reco
     config = run["config"]["update"]
     assert config["strategy"]["phases"]["warm_up"]["epochs"] == 2
     assert (config["class_order"], config["scenario"]) == ([1, 0], "class")
-    assert run["run_group"] == "split_digits-lwf"
+    assert run["run_group"] == "split_digits-class-lwf"
 
 
 def told(run: RunInfo, **options: Any) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def test_our_own_defaults(tmp_path: Path, run_info: MakeRun) -> None:
         "name": "digits lwf 0",
         "project": "lifelong-kd",
         "entity": None,
-        "group": "split_digits-lwf",
+        "group": "split_digits-class-lwf",
         "job_type": "train",
         "tags": None,
         "notes": None,

@@ -10,12 +10,30 @@ from typing import Any
 
 from lifelong_kd.tracking.base import RunInfo
 
-__all__ = ["DEFAULT_JOB_TYPE", "DEFAULT_PROJECT", "PLACE", "arguments", "id_of", "keep_id", "under_agent"]
+__all__ = [
+    "DEFAULT_JOB_TYPE",
+    "DEFAULT_PROJECT",
+    "PLACE",
+    "arguments",
+    "default_group",
+    "id_of",
+    "keep_id",
+    "under_agent",
+]
 
 DEFAULT_PROJECT = "lifelong-kd"
 DEFAULT_JOB_TYPE = "train"
 NAME = "id.json"
 PLACE = ("project", "entity", "name", "group", "job_type")
+
+
+def default_group(stream: str, scenario: str, strategy: str) -> str:
+    """The group of the runs that differ in nothing but their seed, as far as these names tell.
+
+    >>> default_group("split_mnist", "class", "lwf")
+    'split_mnist-class-lwf'
+    """
+    return "-".join(part for part in (stream, scenario, strategy) if part)
 
 
 def under_agent(environment: Mapping[str, str] | None = None) -> bool:
@@ -77,7 +95,9 @@ def arguments(
         "name": run.name if run.config.get("name") is not None else unless_set("WANDB_NAME", run.name),
         "project": project if project != DEFAULT_PROJECT else unless_set("WANDB_PROJECT", project),
         "entity": entity,
-        "group": group or run.group or unless_set("WANDB_RUN_GROUP", f"{run.stream}-{run.strategy}"),
+        "group": group
+        or run.group
+        or unless_set("WANDB_RUN_GROUP", default_group(run.stream, run.scenario, run.strategy)),
         "job_type": kind if kind != DEFAULT_JOB_TYPE else unless_set("WANDB_JOB_TYPE", kind),
         "tags": words or None,
         "notes": notes or run.notes or None,

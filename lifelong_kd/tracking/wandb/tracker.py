@@ -59,7 +59,7 @@ class WandbTracker(Tracker):
         mode: ``auto`` is what ``WANDB_MODE`` says, else online if there is an API key, else offline.
         project: W&B project; ``WANDB_PROJECT`` takes the place of the default name.
         entity: W&B user or team; null leaves it to ``WANDB_ENTITY`` and the account's default.
-        group: Group of the run; null takes ``WANDB_RUN_GROUP`` or stream and strategy, so that a group holds the seeds.
+        group: Group of the run; null takes ``WANDB_RUN_GROUP`` or stream, scenario and strategy.
         job_type: Kind of run; ``WANDB_JOB_TYPE`` takes the place of the default.
         tags: Tags, added to the run's own; ``WANDB_TAGS`` if there are none.
         notes: Notes; null takes the run's own or ``WANDB_NOTES``.
@@ -189,8 +189,7 @@ class WandbTracker(Tracker):
 
     def figure(self, key: str, path: Path, step: Mapping[str, int]) -> None:
         if self._run is not None and not self._is_held(key, step):
-            # At once: the file may be another picture soon.
-            self._sender.drain(partial(self._send_figure, key, path, step))
+            self._sender.put(partial(self._send_figure, key, path, dict(step)))
 
     def _send_figure(self, key: str, path: Path, step: Mapping[str, int]) -> None:
         assert self._run is not None
