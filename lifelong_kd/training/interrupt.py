@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import Any
 
 from lifelong_kd.core.errors import LifelongError
 
@@ -51,6 +55,25 @@ def _raise(kind: type[BaseException]) -> None:
         raise kind
 
 
+# Seconds: by then what ignored a signal is over.
+_SOON = 0.02
+
+
+def _not_ignored(hook: Callable[[Any], object], unraisable: Any) -> None:
+    """Send a signal again whose exception came up where Python ignores all: in a finalizer or a weakref's callback.
+
+    Not from here, where it would be ignored, too.
+    """
+    kind = unraisable.exc_type
+    if not issubclass(kind, KeyboardInterrupt | _Terminated):
+        hook(unraisable)
+        return
+    number = signal.SIGTERM if issubclass(kind, _Terminated) else signal.SIGINT
+    again = threading.Timer(_SOON, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
+
+
 @contextmanager
 def interruptible(advice: str) -> Iterator[None]:
     """Inside, Ctrl-C and SIGTERM raise :class:`Interrupted` with ``advice``.
@@ -67,6 +90,8 @@ def interruptible(advice: str) -> Iterator[None]:
 
         previous = signal.signal(signal.SIGTERM, stop)
         interrupted = signal.signal(signal.SIGINT, stop)
+    ignored = sys.unraisablehook
+    sys.unraisablehook = partial(_not_ignored, ignored)
     try:
         yield
     except KeyboardInterrupt:
@@ -74,6 +99,7 @@ def interruptible(advice: str) -> Iterator[None]:
     except _Terminated:
         raise Interrupted(f"stopped by SIGTERM. {advice}") from None
     finally:
+        sys.unraisablehook = ignored
         if main:
             signal.signal(signal.SIGTERM, previous)
             signal.signal(signal.SIGINT, interrupted)
