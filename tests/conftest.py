@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 pytest_plugins = ["tests.no_network", "tests.standin.fixture"]
+
+# In the background of a script Ctrl-C is ignored, and so would it be by every process that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Matrices of a few rows gain nothing from threads, and several processes would fight over the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -46,6 +52,26 @@ def quiet_wandb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ.update(before)
 
 
+@pytest.fixture(autouse=True)
+def own_wandb() -> Iterator[None]:
+    """What a test, or the SDK in it, leaves in the environment does not reach the next one."""
+    before = _wandb_variables()
+    yield
+    left = _wandb_variables()
+    for name in left.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
+def _wandb_variables() -> dict[str, str]:
+    """All but the address of the SDK's service, which comes and goes with it."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("WANDB_") and name != "WANDB_SERVICE"
+    }
+
+
 # Whose tests may run side by side, one by one; those of any other file stay together, in order.
 SPREAD = (
     "conformance",
@@ -56,8 +82,13 @@ SPREAD = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``-n``, spread the long tables of independent cases over the processes."""
-    for item in items:
-        if not any(part in item.nodeid for part in SPREAD):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``-n``, the tests of a file stay in one process, in order; the long tables of cases are spread."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if any(part in nodeid for part in SPREAD) else nodeid.partition("::")[0]
+
+    return ByFile(config, log)

@@ -177,7 +177,7 @@ def test_a_reference_that_fails_leaves_the_run_alone(tmp_path: Path, monkeypatch
             raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(references, "build", lambda reference: Broken())
+        patch.setattr(references, "build", lambda reference, resume: Broken())
         said: list[str] = []
         scores = add_references(config, tmp_path / "main", say=said.append)
     assert (
@@ -201,7 +201,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         def run(self, folder: Path, *, resume: bool) -> None:
             raise Interrupted("stopped")
 
-    monkeypatch.setattr(references, "build", lambda reference: Stopped())
+    monkeypatch.setattr(references, "build", lambda reference, resume: Stopped())
     with pytest.raises(
         Interrupted, match=r"the run itself is finished. Go on with: lifelong-kd resume .*main"
     ):
