@@ -76,6 +76,8 @@ setup(
         "scipy>=1.15",
         "matplotlib",
         "Jinja2>=3.1",
+        "pillow>=10.1",
+        "requests",
         # Avalanche asks for it through an extra that older versions of pip leave out.
         "quadprog",
     ],

@@ -6,18 +6,11 @@ import re
 
 from lifelong_kd.comparison.types import Score
 from lifelong_kd.core.direction import better
+from lifelong_kd.evaluation.names import SCORES
 
 __all__ = ["SHOWN", "score_of"]
 
-SHOWN = (
-    "average_accuracy",
-    "average_incremental_accuracy",
-    "learning_accuracy",
-    "forgetting",
-    "backward_transfer",
-    "forward_transfer",
-    "cost/training_seconds",
-)
+SHOWN = (*SCORES, "cost/training_seconds")
 """The columns of a table unless others are asked for."""
 
 # Scores that are shares of one, shown in percent.
