@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -171,19 +169,17 @@ class Session:
         entry |= self._about_rounds()
         found = self.families.after_task(task, heard)
         entry |= found
+        pictures = self.families.show(task, heard, self.keeper.folder.plots)
         self._tick("evaluation")
         entry["seconds"] = self.ledger.task_seconds
         if self.plugin is not None and self.plugin.strategy.stage.notes:
             entry["phases"] = plain(self.plugin.strategy.stage.notes)
-        self.teller.task(entry, found, self.families.summaries(), self._step(), self._show(task, heard))
+        self.teller.task(entry, found, self.families.summaries(), self._step(), pictures)
         self.keeper.check_log()
         path, known = self.keeper.keep_model(task)
         self.teller.model(path, task, known)
         self._save(task + 1, 0, inside=False)
         self.keeper.write_results("running", self.families.summaries())
-
-    def _show(self, task: int, heard: Mapping[Any, Any]) -> Callable[[Path], list[tuple[str, Path]]]:
-        return partial(self.families.show, task, heard)
 
     def _finish(self) -> Results:
         summaries = self.families.summaries()

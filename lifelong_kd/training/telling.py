@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Teller:
         found: Mapping[str, Any],
         summaries: Summaries,
         step: Mapping[str, int],
-        show: Callable[[Path], Pictures],
+        pictures: Pictures,
     ) -> None:
         """A task is learned: its record, the accuracy matrix so far, its rounds.
 
@@ -58,14 +58,14 @@ class Teller:
             found: what each family found in it.
             summaries: the scores so far of each family.
             step: where the run is.
-            show: draws what the families have to show of this task into a folder.
+            pictures: what the families have to show of this task.
         """
         self._trackers.log(logged(entry, self._ledger, found, summaries), "task", step)
         if self._plots and self._trackers.wants_figures:
             name = f"task_{step['task']}.png"
             picture = draw_matrix(self._matrix(), self._folder.plots / "accuracy_matrix" / name)
             self._trackers.figure("task/accuracy_matrix", picture, step)
-        for key, path in show(self._folder.plots):
+        for key, path in pictures:
             self._trackers.figure(key, path, step)
         self._trackers.table("accuracy_matrix", MATRIX_COLUMNS, self._matrix_rows(), step)
         rounds = self._round_rows()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from lifelong_kd.evaluation.plots_examples import Example, plot_examples
 from lifelong_kd.strategy.naive import naive
 from lifelong_kd.testing.small import small_experiment
 from lifelong_kd.training.families import examples as module
+from lifelong_kd.training.families.base import Family, Found, Look
 from lifelong_kd.training.families.examples import Examples
 from tests.training.looks import run_with
 
@@ -82,6 +85,20 @@ def test_without_a_corruption_there_is_one_picture(tmp_path: Path) -> None:
 def test_options_are_checked(options: dict[str, Any], says: str) -> None:
     with pytest.raises(BadCall, match=says):
         Examples(**options)
+
+
+class Slow(Family):
+    def after_task(self, look: Look, earlier: Sequence[Found]) -> Found:
+        return {"looked": 1}
+
+    def show(self, look: Look, found: Found, folder: Path) -> list[tuple[str, Path]]:
+        time.sleep(0.2)
+        return []
+
+
+def test_what_showing_takes_is_no_training(tmp_path: Path) -> None:
+    cost = small_experiment(naive(), families={"slow": Slow()}).run(tmp_path / "run")["cost"]
+    assert cost["evaluation_seconds"] >= 3 * 0.2
 
 
 def test_a_sheet_of_one_and_of_many(tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,19 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.tracking.wandb.child import PATIENCE, run_child
 
 __all__ = ["Fetched", "fetch_model", "model_cache", "parse_artifact"]
 
 VARIABLE = "LIFELONG_KD_MODELS"
 FILE, ABOUT = "model.safetensors", "about.json"
-# What the SDK does by itself is to ask for a hundred seconds.
-PATIENCE = {
-    "WANDB_HTTP_TIMEOUT": "20",
-    "WANDB_X_GRAPHQL_RETRY_MAX": "2",
-    "WANDB_X_GRAPHQL_RETRY_WAIT_MAX_SECONDS": "2",
-    "WANDB_SILENT": "true",
-    "WANDB_ERROR_REPORTING": "false",
-}
+# Only the last line of what the child says is read.
+QUIET = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 
 
 @dataclass(frozen=True)
@@ -117,32 +110,19 @@ def _download(entity: str, rest: str, timeout: float) -> dict[str, Any]:
     source = str(Path(__file__).parents[3])
     paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
     # A user's own settings of how long to wait go first.
-    environment = {**PATIENCE, **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    environment = {**PATIENCE, **QUIET, **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-m", "lifelong_kd.tracking.wandb.download", entity + rest, place]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    )
     found: dict[str, Any] = {}
     try:
-        said, complaint = process.communicate(timeout=timeout)
-        lines = said.strip().splitlines()
-        found = json.loads(lines[-1]) if process.returncode == 0 and lines else {}
+        done = run_child(command, environment, timeout)
+        lines = done.stdout.strip().splitlines()
+        found = json.loads(lines[-1]) if done.returncode == 0 and lines else {}
         if not found:
-            last = complaint.strip().rpartition("\n")[2][:300]
-            found = {"error": "unreachable", "why": last or f"the download ended with {process.returncode}"}
+            last = done.stderr.strip().rpartition("\n")[2][:300]
+            found = {"error": "unreachable", "why": last or f"the download ended with {done.returncode}"}
     except subprocess.TimeoutExpired:
         found = {"error": "unreachable", "why": f"the W&B server did not answer within {timeout:g} s"}
     finally:
-        # The SDK's service is a child of the process.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
         if "error" in found or not found:
             shutil.rmtree(place, ignore_errors=True)
     return {**found, "place": place}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lifelong_kd.core.errors import BadCall, RunFailed
+from lifelong_kd.tracking.wandb.child import PATIENCE, run_child
 from lifelong_kd.tracking.wandb.complete import is_incomplete
 
 __all__ = ["find_unsent", "need_server", "send", "upload", "waiting"]
@@ -21,12 +20,6 @@ HEADER = 7
 # Levels below a folder that are searched for runs: a study of studies has them two levels deep.
 LEVELS = 3
 PASSED_BY = frozenset({"wandb", "checkpoints", "plots", "logs"})
-# What the SDK does by itself is to ask for a hundred seconds.
-PATIENCE = {
-    "WANDB_HTTP_TIMEOUT": "20",
-    "WANDB_X_GRAPHQL_RETRY_MAX": "2",
-    "WANDB_X_GRAPHQL_RETRY_WAIT_MAX_SECONDS": "2",
-}
 # What would keep it from uploading, or from saying what went wrong.
 HIDDEN = frozenset({"WANDB_MODE", "WANDB_SILENT", "WANDB_QUIET"})
 
@@ -113,28 +106,14 @@ def upload(parts: Sequence[Path], timeout: float | None = None) -> str | None:
     command = [sys.executable, "-m", "wandb", "sync", "--yes", *map(str, parts)]
     # A user's own settings of how long to wait go first.
     environment = {**PATIENCE, **{name: value for name, value in os.environ.items() if name not in HIDDEN}}
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    )
     try:
-        said, _ = process.communicate(timeout=timeout)
+        done = run_child(command, environment, timeout)
     except subprocess.TimeoutExpired:
         return f"the W&B server did not take it within {timeout:g} s"
-    finally:
-        # The SDK's service is a child of the process.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
     # `wandb sync` ends with 0 whatever happened; what it has uploaded it marks.
     if all(any(part.glob("*.synced")) for part in parts):
         return None
-    return _complaint(said)
+    return _complaint(done.stdout + done.stderr)
 
 
 def send(run: Path, timeout: float) -> str | None:
