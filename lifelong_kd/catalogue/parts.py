@@ -53,7 +53,7 @@ def parts_of(strategy: Strategy) -> list[tuple[str, str]]:
     rows += [(f"term {name}", _term(term, names)) for name, term in strategy.terms.items()]
     rows.append(("trained on", _TRAINED_ON[strategy.train_on]))
     if strategy.memory is not None:
-        drawn = strategy.memory_batch
+        drawn = strategy.draws.memory_batch
         size = f", {drawn} drawn a step" if drawn is not None else ""
         rows.append(("memory", words("memory", strategy.memory) + size))
     if strategy.pool is not None:

@@ -36,6 +36,7 @@ from lifelong_kd.phase.base import Phase, Stage, When
 from lifelong_kd.schedule import as_schedule
 from lifelong_kd.strategy.adaptive import Balance
 from lifelong_kd.strategy.check import TrainingSet, check_parts
+from lifelong_kd.strategy.draws import Draws
 from lifelong_kd.strategy.held import Held
 from lifelong_kd.strategy.knobs import Knobs
 from lifelong_kd.strategy.learner import Learner
@@ -98,13 +99,10 @@ class Strategy:
         self.terms = dict(terms or {})
         self.knobs = Knobs(self.terms)
         self.task_weight = as_schedule(task_weight)
-        self.memory = memory
-        self.memory_batch = memory_batch
+        self.draws = Draws(memory=memory, memory_batch=memory_batch, pool=pool, pool_batch=pool_batch)
         self.train_on = train_on
         self.phases = list(phases)
         self.corrections = list(corrections)
-        self.pool = pool
-        self.pool_batch = pool_batch
         self.held = Held(held)
         self.noise = noise
         self.parts: dict[str, Part] = {}
@@ -168,6 +166,16 @@ class Strategy:
             self.memory.check(len(seen), tasks=len(tasks), again=max(again.values(), default=1))
 
     @property
+    def memory(self) -> Memory | None:
+        """What is kept of earlier tasks."""
+        return self.draws.memory
+
+    @property
+    def pool(self) -> Pool | None:
+        """Unlabelled samples from elsewhere."""
+        return self.draws.pool
+
+    @property
     def teachers(self) -> dict[str, Teacher]:
         """The teachers by the name of the first term, phase or correction that uses them, each once.
 
@@ -223,6 +231,7 @@ class Strategy:
         """Told once, before the first task."""
         self._seeds = seeds
         self._device = device
+        self.draws.begin(seeds, device)
         teachers = self.teachers
         for teacher in teachers.values():
             teacher.begin(forward, device)
@@ -285,7 +294,7 @@ class Strategy:
             old=len(task.old),
             new=len(task.new),
             batch=len(new),
-            replayed=min(self._draw_size(len(new)), len(self.memory)) if self.memory is not None else 0,
+            replayed=self.draws.replayed(len(new)),
             progress=progress,
         )
         return Lesson(
@@ -313,41 +322,8 @@ class Strategy:
         )
         return [source for source in dict.fromkeys(wanted) if lesson.batch(source) is not None]
 
-    def _draw_size(self, batch: int) -> int:
-        return self.memory_batch if self.memory_batch is not None else batch
-
     def _draw(self, source: str, batch: int) -> Batch | None:
-        """A batch from memory or pool in a training view of its own; each source has its own generators."""
-        if source == "external":
-            return self._draw_external(batch)
-        if self.memory is None or len(self.memory) == 0:
-            return None
-        samples = self.memory.draw(self._draw_size(batch), self._seeds.generator(f"draw/{source}"))
-        raw = samples["raw"].to(self._device)
-        return Batch(
-            x=self.data.augmented(raw, self._seeds.generator(f"augment/{source}")),
-            y=samples["y"].to(self._device),
-            label=samples["label"].to(self._device),
-            raw=raw,
-            fields={
-                name: field.to(self._device)
-                for name, field in samples.items()
-                if name not in ("raw", "y", "label")
-            },
-        )
-
-    def _draw_external(self, batch: int) -> Batch | None:
-        if self.pool is None:
-            return None
-        count = self.pool_batch if self.pool_batch is not None else batch
-        raw = self.pool.draw(count, self._seeds.generator("draw/external"), self.data).to(self._device)
-        unknown = torch.full((len(raw),), -1, dtype=torch.int64, device=self._device)
-        return Batch(
-            x=self.data.augmented(raw, self._seeds.generator("augment/external")),
-            y=unknown,
-            label=torch.full_like(unknown, self.task.label),
-            raw=raw,
-        )
+        return self.draws.draw(source, batch, self.task, self.data)
 
     def _plain(self, batch: Batch) -> Batch:
         """The same samples without augmentation."""

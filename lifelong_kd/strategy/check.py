@@ -21,9 +21,6 @@ def check_parts(strategy: Strategy) -> None:
     Raises:
         BadCall: saying which.
     """
-    for size, name in ((strategy.memory_batch, "memory_batch"), (strategy.pool_batch, "pool_batch")):
-        if size is not None and size < 1:
-            raise BadCall(f"{name} must be at least 1, got {size}")
     for name, term in strategy.terms.items():
         if term.source in ("memory", "memory2") and strategy.memory is None:
             raise BadCall(f"term {name!r} works on {term.source!r}, but the strategy has no memory")

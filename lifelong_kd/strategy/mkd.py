@@ -88,6 +88,6 @@ def mkd(
         task_weight=host.task_weight,
         terms={**host.terms, **terms},
         memory=host.memory,
-        memory_batch=host.memory_batch,
+        memory_batch=host.draws.memory_batch,
         corrections=[AveragedWeights(average, share=share)],
     )

@@ -271,10 +271,10 @@ def test_a_schedule_is_told_classes_and_batches() -> None:
     data = driver.begin(tasks[1])
     _, step = driver.lesson(batch_of(data, range(4)))
     assert step.moment == Moment(task=1, old=2, new=2, batch=4, replayed=5)
-    driver.strategy.memory_batch = None
+    driver.strategy.draws.memory_batch = None
     _, step = driver.lesson(batch_of(data, range(4)))
     assert step.moment.replayed == 4
-    driver.strategy.memory_batch = 50  # more than there are
+    driver.strategy.draws.memory_batch = 50  # more than there are
     _, step = driver.lesson(batch_of(data, range(4)))
     assert step.moment.replayed == 6
     assert len(step.batch("memory") or ()) == 6

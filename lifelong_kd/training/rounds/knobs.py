@@ -28,7 +28,7 @@ def knobs_of(strategy: Strategy, batch: int) -> dict[str, Knob]:
         old=len(task.old),
         new=len(task.new),
         batch=batch,
-        replayed=min(strategy.memory_batch or batch, stored),
+        replayed=strategy.draws.replayed(batch),
     )
     return {
         name: Knob(

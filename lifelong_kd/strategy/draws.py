@@ -1,0 +1,99 @@
+"""Where the batches of a step come from beside the new one: memory, a pool of unlabelled samples."""
+
+from __future__ import annotations
+
+import torch
+
+from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.core.types import Batch, Task, TaskData
+from lifelong_kd.memory.base import Memory
+from lifelong_kd.stream.pool import Pool
+
+__all__ = ["Draws"]
+
+
+class Draws:
+    """Draws a batch from a source, in a training view of its own; each source has its own random generators.
+
+    Args:
+        memory: what is kept of earlier tasks.
+        memory_batch: samples drawn from it a step; as many as the new batch if ``None``.
+        pool: unlabelled samples from elsewhere.
+        pool_batch: samples drawn from it a step; as many as the new batch if ``None``.
+
+    Raises:
+        BadCall: if a size is below 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory: Memory | None = None,
+        memory_batch: int | None = None,
+        pool: Pool | None = None,
+        pool_batch: int | None = None,
+    ) -> None:
+        for size, name in ((memory_batch, "memory_batch"), (pool_batch, "pool_batch")):
+            if size is not None and size < 1:
+                raise BadCall(f"{name} must be at least 1, got {size}")
+        self.memory = memory
+        self.memory_batch = memory_batch
+        self.pool = pool
+        self.pool_batch = pool_batch
+        self._seeds = Seeds(0)
+        self._device = torch.device("cpu")
+
+    def begin(self, seeds: Seeds, device: torch.device) -> None:
+        """Told once, before the first task."""
+        self._seeds, self._device = seeds, device
+
+    def replayed(self, batch: int) -> int:
+        """How many samples a draw from memory has beside a new batch of ``batch``."""
+        if self.memory is None:
+            return 0
+        return min(self.memory_batch if self.memory_batch is not None else batch, len(self.memory))
+
+    def draw(self, source: str, batch: int, task: Task, data: TaskData) -> Batch | None:
+        """A batch of ``source``; ``None`` while there is nothing to draw from.
+
+        Args:
+            source: ``memory``, ``memory2`` or ``external``.
+            batch: how many samples, where no other size was given.
+            task: the task that is being learned.
+            data: its training data, which make the views.
+        """
+        if source == "external":
+            return self._from_pool(batch, task, data)
+        return self._from_memory(source, batch, data)
+
+    def _from_memory(self, source: str, batch: int, data: TaskData) -> Batch | None:
+        if self.memory is None or len(self.memory) == 0:
+            return None
+        count = self.memory_batch if self.memory_batch is not None else batch
+        samples = self.memory.draw(count, self._seeds.generator(f"draw/{source}"))
+        raw = samples["raw"].to(self._device)
+        return Batch(
+            x=data.augmented(raw, self._seeds.generator(f"augment/{source}")),
+            y=samples["y"].to(self._device),
+            label=samples["label"].to(self._device),
+            raw=raw,
+            fields={
+                name: field.to(self._device)
+                for name, field in samples.items()
+                if name not in ("raw", "y", "label")
+            },
+        )
+
+    def _from_pool(self, batch: int, task: Task, data: TaskData) -> Batch | None:
+        if self.pool is None:
+            return None
+        count = self.pool_batch if self.pool_batch is not None else batch
+        raw = self.pool.draw(count, self._seeds.generator("draw/external"), data).to(self._device)
+        unknown = torch.full((len(raw),), -1, dtype=torch.int64, device=self._device)
+        return Batch(
+            x=data.augmented(raw, self._seeds.generator("augment/external")),
+            y=unknown,
+            label=torch.full_like(unknown, task.label),
+            raw=raw,
+        )
