@@ -83,7 +83,7 @@ setup(
     ],
     extras_require=EXTRAS,
     # Our own components stand in the registries; other packages add theirs through the groups "lifelong_kd.<noun>":
-    # correction, family, head, knowledge, memory, model, optimizer, phase, pool, rounds, schedule, strategy, stream,
+    # correction, family, generator, head, knowledge, memory, model, optimizer, phase, pool, rounds, schedule, strategy, stream,
     # teacher, term, tracker, transform.
     entry_points={"console_scripts": ["lifelong-kd = lifelong_kd.__main__:run"]},
     classifiers=[

@@ -52,7 +52,7 @@ def made_up(
     fuller = [{**full, option.name: _sample(option)} for option in options.values() if option.default is None]
     for component in (full, *fuller) if noun in _PLACES else ():
         yield {**_AROUND.get((noun, name), {}), **_PLACES[noun](component)}
-    if noun in ("knowledge", "teacher", "term", "phase", "correction", "pool"):
+    if noun in ("knowledge", "teacher", "term", "phase", "correction", "pool", "generator"):
         model = {"model": "cnn"} if "maps" in getattr(factory, "needs", ()) else {}
         less = [
             {**short, option.name: _sample(option)} for option in options.values() if option.default is None
@@ -106,6 +106,9 @@ def _composed(noun: str, component: Settings, factory: Callable[..., Any]) -> It
         yield {"terms": named, **EXEMPLARS}
     elif noun == "pool":
         yield {"terms": {"external": {**DISTILL, "source": "external"}}, "pool": bare}
+    elif noun == "generator":
+        replay = {**DISTILL, "source": "generated", "over": "padded"}
+        yield {"terms": {"replay": replay}, "generator": bare}
     else:
         yield from _beside(noun, component, factory)
 

@@ -125,7 +125,7 @@ def _needs(noun: str, factory: Callable[..., Any]) -> list[tuple[str, str]]:
     return [(name, text) for name, text in rows if text]
 
 
-_ORDER = ("logits", "features", "maps", "gradients", "new", "memory", "memory2", "external")
+_ORDER = ("logits", "features", "maps", "gradients", "new", "memory", "memory2", "external", "generated")
 
 
 def _listed(names: Any) -> str:

@@ -23,6 +23,7 @@ _SOURCES = {
     "memory": "a memory batch",
     "memory2": "a second memory batch",
     "external": "a batch from the pool",
+    "generated": "a batch that the generator makes",
 }
 _LOSSES = {
     "ce": "cross-entropy",
@@ -58,6 +59,8 @@ def parts_of(strategy: Strategy) -> list[tuple[str, str]]:
         rows.append(("memory", words("memory", strategy.memory) + size))
     if strategy.pool is not None:
         rows.append(("pool", words("pool", strategy.pool)))
+    if strategy.generator is not None:
+        rows.append(("generator", words("generator", strategy.generator)))
     rows += [(f"phase, {phase.when}", words("phase", phase)) for phase in strategy.phases]
     rows += [("correction", words("correction", correction)) for correction in strategy.corrections]
     if strategy.held.share:

@@ -20,6 +20,7 @@ NOUNS = MappingProxyType(
         "knowledge": "lifelong_kd.knowledge",
         "schedule": "lifelong_kd.schedule",
         "memory": "lifelong_kd.memory",
+        "generator": "lifelong_kd.generator",
         "pool": "lifelong_kd.stream",
         "term": "lifelong_kd.strategy.terms",
         "phase": "lifelong_kd.phase",

@@ -106,13 +106,15 @@ class Said:
 
     ``logits`` have shape (batch, columns); a model of Avalanche's with one head a task gives one such tensor for each
     task label as ``heads`` instead. ``features`` (batch, dimensions) are the input of the head, ``maps`` the outputs of
-    its stages by name, in order.
+    its stages by name, in order. ``known`` (batch, bool) are the samples that a teacher says anything about, of one
+    that abstains from others; what it says of those is not looked at.
     """
 
     logits: Tensor
     features: Tensor | None = None
     maps: Mapping[str, Tensor] = field(default_factory=dict)
     heads: Mapping[int, Tensor] | None = None
+    known: Tensor | None = None
 
     def split(self, sizes: Sequence[int]) -> list[Said]:
         """What was said about each of several batches that were passed on as one."""
@@ -132,7 +134,8 @@ class Batch:
     ``x`` is the transformed input (batch first), ``y`` the class (int64), ``label`` the task label (int64).
     ``raw`` is what a memory would keep (before augmentation; ``x`` itself where there is no such thing),
     ``index`` the position in the task's training data where the loader tells it, ``fields`` what a memory has
-    stored with the samples, such as ``logits``.
+    stored with the samples, such as ``logits``. ``at`` is the stage of the network whose output ``x`` is, of samples
+    that are replayed inside it; ``None`` is its input.
     """
 
     x: Tensor
@@ -141,6 +144,7 @@ class Batch:
     raw: Tensor
     index: Tensor | None = None
     fields: Mapping[str, Tensor] = field(default_factory=dict)
+    at: str | None = None
 
     def __len__(self) -> int:
         return len(self.y)

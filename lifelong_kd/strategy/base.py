@@ -11,7 +11,7 @@ The training loop calls, in this order::
             loss = strategy.loss(loss, lesson)       # + weighted terms
             ... backward, optimiser step ...
             for loss in strategy.separate(lesson): ... a step of its own ...
-            strategy.after_step(lesson)              # a reservoir takes samples
+            strategy.after_step(lesson)              # a reservoir takes samples, a generator makes its own step
         strategy.end_task(stage)                     # phases, memory, corrections; teachers take their snapshots
     strategy.predict(...)                            # in every evaluation
 """
@@ -30,6 +30,7 @@ from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Moment, Said, Task, TaskData, Wants
 from lifelong_kd.correction.base import Asked, Correction
+from lifelong_kd.generator.base import Generator
 from lifelong_kd.memory.base import Memory
 from lifelong_kd.model.multihead import ABSENT
 from lifelong_kd.phase.base import Phase, Stage, When
@@ -46,6 +47,7 @@ from lifelong_kd.strategy.task_loss import TaskLoss
 from lifelong_kd.strategy.term import Term
 from lifelong_kd.stream.pool import Pool
 from lifelong_kd.teacher.base import Forward, Rebuild, Teacher
+from lifelong_kd.teacher.snapshot import Snapshot
 
 __all__ = ["Part", "Strategy", "TrainingSet"]
 
@@ -72,6 +74,8 @@ class Strategy:
         corrections: what is fitted when a task has been learned and changes what is predicted, in this order.
         pool: unlabelled samples from elsewhere, for terms on the source ``external``.
         pool_batch: samples drawn from the pool a step; as many as the new batch if ``None``.
+        generator: makes samples of earlier tasks, for terms on the source ``generated``; it learns beside the student.
+        generator_batch: samples that it makes a step; as many as the new batch if ``None``.
         held: share of the exemplars, and as many of the new samples a class, kept out of training for a correction.
         noise: noise added to the gradients.
 
@@ -92,6 +96,8 @@ class Strategy:
         corrections: Sequence[Correction] = (),
         pool: Pool | None = None,
         pool_batch: int | None = None,
+        generator: Generator | None = None,
+        generator_batch: int | None = None,
         held: float = 0.0,
         noise: GradientNoise | None = None,
     ) -> None:
@@ -99,13 +105,21 @@ class Strategy:
         self.terms = dict(terms or {})
         self.knobs = Knobs(self.terms)
         self.task_weight = as_schedule(task_weight)
-        self.draws = Draws(memory=memory, memory_batch=memory_batch, pool=pool, pool_batch=pool_batch)
+        self.draws = Draws(
+            memory=memory,
+            memory_batch=memory_batch,
+            pool=pool,
+            pool_batch=pool_batch,
+            generator=generator,
+            generator_batch=generator_batch,
+        )
         self.train_on = train_on
         self.phases = list(phases)
         self.corrections = list(corrections)
         self.held = Held(held)
         self.noise = noise
         self.parts: dict[str, Part] = {}
+        self._solver = Snapshot()
         self._stage: Stage | None = None
         self._learning = False
         self._followers: dict[str, Teacher] = {}
@@ -176,6 +190,11 @@ class Strategy:
         return self.draws.pool
 
     @property
+    def generator(self) -> Generator | None:
+        """What makes samples of earlier tasks."""
+        return self.draws.generator
+
+    @property
     def teachers(self) -> dict[str, Teacher]:
         """The teachers by the name of the first term, phase or correction that uses them, each once.
 
@@ -197,7 +216,20 @@ class Strategy:
         for part in helpers:
             for number, teacher in enumerate(part.teachers):
                 add(f"{type(part).__name__}/{number}", teacher)
+        if self.generator is not None:
+            add("solver", self.solver)
         return found
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes kept between two tasks to remember earlier ones by: of the memory, and of the generator."""
+        return sum(part.nbytes for part in (self.memory, self.generator) if part is not None)
+
+    @property
+    def solver(self) -> Snapshot:
+        """The previous model that a generator works with: the snapshot that a term asks, or one of its own."""
+        asked = (term.teacher for term in self.terms.values())
+        return next((teacher for teacher in asked if type(teacher) is Snapshot), self._solver)
 
     @property
     def learners(self) -> list[Learner]:
@@ -241,6 +273,8 @@ class Strategy:
             for name, teacher in teachers.items()
             if type(teacher).after_step is not Teacher.after_step
         }
+        if self.generator is not None:
+            self.generator.begin(seeds, device)
         for correction in self.corrections:
             correction.begin(device)
         for name, term in self.terms.items():
@@ -262,6 +296,10 @@ class Strategy:
             self.pool.check(stage.data)
         for teacher in self.teachers.values():
             teacher.begin_task(stage.task)
+            teacher.study(stage.task, stage.data, self._seeds)
+        if self.generator is not None:
+            self.generator.check(stage.task, stage.data, stage.model)
+            self.generator.begin_task(stage.task, stage.data, self.solver, resumed=resumed)
         for correction in self.corrections:
             correction.begin_task(stage)
         for term in self.terms.values():
@@ -320,10 +358,12 @@ class Strategy:
             if term.teacher is None or term.teacher.ready
             if self.knobs.weight(name, lesson.moment) != 0.0
         )
-        return [source for source in dict.fromkeys(wanted) if lesson.batch(source) is not None]
+        drawn = [(source, lesson.batch(source)) for source in dict.fromkeys(wanted)]
+        # What is replayed inside the network does not enter it with the others.
+        return [source for source, batch in drawn if batch is not None and batch.at is None]
 
     def _draw(self, source: str, batch: int) -> Batch | None:
-        return self.draws.draw(source, batch, self.task, self.data)
+        return self.draws.draw(source, batch, self.task, self.data, self.solver)
 
     def _plain(self, batch: Batch) -> Batch:
         """The same samples without augmentation."""
@@ -378,11 +418,11 @@ class Strategy:
             correction.after_step(lesson.model)
         for name, teacher in self._followers.items():
             teacher.after_step(lesson.model, self._seeds.generator(f"teacher/{name}"))
-        memory = self.memory
-        if memory is None or memory.chooses != "step":
-            return
-        batch = lesson.batch("new")
-        if batch is not None:
+        memory, batch = self.memory, lesson.batch("new")
+        if self.generator is not None and batch is not None:
+            share = 1.0 - 1.0 / (lesson.task.index + 1)
+            self.generator.learn(batch, lesson.batch("generated"), share)
+        if memory is not None and memory.chooses == "step" and batch is not None:
             memory.observe(
                 batch, _known(lesson.student("new").logits.detach()), self._seeds.generator("memory")
             )
@@ -408,6 +448,10 @@ class Strategy:
             correction.fit(stage)
         for term in self.terms.values():
             term.end_task(stage)
+        if self.generator is not None:
+            self.generator.end_task(stage.task, stage.data, stage.model)
+            for name, value in self.generator.values.items():
+                stage.note(f"generator/{name}", value)
         for teacher in self.teachers.values():
             teacher.observe(stage.model, stage.task)
 
@@ -453,6 +497,7 @@ class Strategy:
         return {
             "teachers": {name: teacher.state_dict() for name, teacher in self.teachers.items()},
             "memory": self.memory.state_dict() if self.memory is not None else None,
+            "generator": self.generator.state_dict() if self.generator is not None else None,
             "terms": {name: term.state_dict() for name, term in self.terms.items()},
             "corrections": [correction.state_dict() for correction in self.corrections],
             "balance": self._balance.state_dict(),
@@ -473,6 +518,8 @@ class Strategy:
             teacher.load_state_dict(state["teachers"][name], rebuild)
         if self.memory is not None:
             self.memory.load_state_dict(state["memory"], self._device)
+        if self.generator is not None:
+            self.generator.load_state_dict(state["generator"])
         for name, term in self.terms.items():
             term.load_state_dict(state["terms"][name])
         for correction, saved in zip(self.corrections, state["corrections"], strict=True):

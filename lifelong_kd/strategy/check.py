@@ -24,6 +24,8 @@ def check_parts(strategy: Strategy) -> None:
     for name, term in strategy.terms.items():
         if term.source in ("memory", "memory2") and strategy.memory is None:
             raise BadCall(f"term {name!r} works on {term.source!r}, but the strategy has no memory")
+        if term.source == "generated" and strategy.generator is None:
+            raise BadCall(f"term {name!r} works on 'generated', but the strategy has no generator")
         if term.source == "external" and strategy.pool is None:
             raise BadCall(
                 f"term {name!r} works on 'external', but the strategy has no pool of unlabelled samples"

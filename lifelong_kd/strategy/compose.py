@@ -8,6 +8,7 @@ from typing import Annotated
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.registry import Component
 from lifelong_kd.correction.base import Correction
+from lifelong_kd.generator.base import Generator
 from lifelong_kd.memory import as_memory
 from lifelong_kd.phase.base import Phase
 from lifelong_kd.strategy.base import Strategy, TrainingSet
@@ -38,6 +39,8 @@ def compose(
     corrections: Sequence[Annotated[Correction, Component("correction")]] = (),
     pool: Annotated[Pool, Component("pool")] | None = None,
     pool_batch: int | None = None,
+    generator: Annotated[Generator, Component("generator")] | None = None,
+    generator_batch: int | None = None,
     held: float = 0.0,
     noise: float = 0.0,
     noise_decay: float = 0.55,
@@ -70,6 +73,8 @@ def compose(
         corrections: what is fitted when a task has been learned and changes what is predicted, in this order.
         pool: unlabelled samples from elsewhere, for terms on the source ``external``.
         pool_batch: samples drawn from the pool a step, at least 1; as many as the new batch if null.
+        generator: makes samples of earlier tasks, for terms on the source ``generated``; it learns beside the student.
+        generator_batch: samples that it makes a step, at least 1; as many as the new batch if null.
         held: share of the exemplars in [0, 1) kept out of training, with as many new samples a class, for a
             correction.
         noise: variance, at least 0, of the Gaussian noise added to the gradients before the first step.
@@ -112,6 +117,8 @@ def compose(
         corrections=corrections,
         pool=pool,
         pool_batch=pool_batch,
+        generator=generator,
+        generator_batch=generator_batch,
         held=held,
         noise=GradientNoise(eta=noise, gamma=noise_decay) if noise else None,
     )

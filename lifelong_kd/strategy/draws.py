@@ -1,14 +1,17 @@
-"""Where the batches of a step come from beside the new one: memory, a pool of unlabelled samples."""
+"""Where the batches of a step come from beside the new one: memory, a pool of unlabelled samples, a generator."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Task, TaskData
+from lifelong_kd.generator.base import Generator
 from lifelong_kd.memory.base import Memory
 from lifelong_kd.stream.pool import Pool
+from lifelong_kd.teacher.snapshot import Snapshot
 
 __all__ = ["Draws"]
 
@@ -21,6 +24,8 @@ class Draws:
         memory_batch: samples drawn from it a step; as many as the new batch if ``None``.
         pool: unlabelled samples from elsewhere.
         pool_batch: samples drawn from it a step; as many as the new batch if ``None``.
+        generator: makes samples of earlier tasks.
+        generator_batch: samples that it makes a step; as many as the new batch if ``None``.
 
     Raises:
         BadCall: if a size is below 1.
@@ -33,14 +38,19 @@ class Draws:
         memory_batch: int | None = None,
         pool: Pool | None = None,
         pool_batch: int | None = None,
+        generator: Generator | None = None,
+        generator_batch: int | None = None,
     ) -> None:
-        for size, name in ((memory_batch, "memory_batch"), (pool_batch, "pool_batch")):
+        sizes = {"memory_batch": memory_batch, "pool_batch": pool_batch, "generator_batch": generator_batch}
+        for name, size in sizes.items():
             if size is not None and size < 1:
                 raise BadCall(f"{name} must be at least 1, got {size}")
         self.memory = memory
         self.memory_batch = memory_batch
         self.pool = pool
         self.pool_batch = pool_batch
+        self.generator = generator
+        self.generator_batch = generator_batch
         self._seeds = Seeds(0)
         self._device = torch.device("cpu")
 
@@ -49,20 +59,26 @@ class Draws:
         self._seeds, self._device = seeds, device
 
     def replayed(self, batch: int) -> int:
-        """How many samples a draw from memory has beside a new batch of ``batch``."""
-        if self.memory is None:
-            return 0
-        return min(self.memory_batch if self.memory_batch is not None else batch, len(self.memory))
+        """How many samples of earlier tasks stand beside a new batch of ``batch``, kept or made."""
+        kept = made = 0
+        if self.memory is not None:
+            kept = min(self.memory_batch if self.memory_batch is not None else batch, len(self.memory))
+        if self.generator is not None and self.generator.ready:
+            made = self.generator_batch if self.generator_batch is not None else batch
+        return kept + made
 
-    def draw(self, source: str, batch: int, task: Task, data: TaskData) -> Batch | None:
+    def draw(self, source: str, batch: int, task: Task, data: TaskData, solver: Snapshot) -> Batch | None:
         """A batch of ``source``; ``None`` while there is nothing to draw from.
 
         Args:
-            source: ``memory``, ``memory2`` or ``external``.
+            source: ``memory``, ``memory2``, ``external`` or ``generated``.
             batch: how many samples, where no other size was given.
             task: the task that is being learned.
             data: its training data, which make the views.
+            solver: the previous model, which says of which class a generated sample is.
         """
+        if source == "generated":
+            return self._from_generator(batch, task, data, solver)
         if source == "external":
             return self._from_pool(batch, task, data)
         return self._from_memory(source, batch, data)
@@ -97,3 +113,26 @@ class Draws:
             label=torch.full_like(unknown, task.label),
             raw=raw,
         )
+
+    def _from_generator(self, batch: int, task: Task, data: TaskData, solver: Snapshot) -> Batch | None:
+        generator = self.generator
+        if generator is None or not generator.ready:
+            return None
+        count = self.generator_batch if self.generator_batch is not None else batch
+        made = generator.draw(count, self._seeds.generator("draw/generated"))
+        raw = made.raw.to(self._device)
+        label = torch.full((len(raw),), task.label, dtype=torch.int64, device=self._device)
+        # Inside the network there is nothing to augment or to normalise.
+        inside = generator.level is not None
+        x = raw if inside else data.augmented(raw, self._seeds.generator("augment/generated"))
+        drawn = Batch(x=x, y=label, label=label, raw=raw, at=generator.level)
+        drawn.y = made.y.to(self._device) if made.y is not None else _hard(solver, drawn, task)
+        return drawn
+
+
+def _hard(solver: Snapshot, batch: Batch, task: Task) -> Tensor:
+    """The class among those of earlier tasks that the previous model finds most likely, shape (batch,)."""
+    if not solver.ready or not task.old:
+        return torch.full_like(batch.label, -1)
+    old = torch.tensor(task.old, device=batch.label.device)
+    return old[solver.ask(batch).logits[:, old].argmax(dim=1)]

@@ -13,8 +13,9 @@ from lifelong_kd.teacher.base import Teacher
 
 __all__ = ["Lesson", "Source", "View"]
 
-Source = Literal["new", "memory", "memory2", "external"]
-"""On what data a term works: the new batch, a draw from memory, a second, independent draw, or unlabelled data."""
+Source = Literal["new", "memory", "memory2", "external", "generated"]
+"""On what data a term works: the new batch, a draw from memory, a second, independent draw, unlabelled data, or samples
+that a generator makes of earlier tasks."""
 
 View = Literal["same", "raw", "both"]
 """Which view student and teacher see: the same augmented one, the samples without augmentation, or one after the other.

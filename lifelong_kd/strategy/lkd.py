@@ -89,6 +89,8 @@ def lkd(
         corrections=host.corrections,
         pool=host.pool,
         pool_batch=host.draws.pool_batch,
+        generator=host.generator,
+        generator_batch=host.draws.generator_batch,
         held=host.held.share,
         noise=host.noise,
     )

@@ -235,11 +235,12 @@ class Distill(Term):
 
 
 class Rehearse(Term):
-    """The task loss on a memory batch: experience replay.
+    """The task loss on a memory batch, or on a generated one: replay.
 
     Args:
         task_loss: the loss of labelled samples; ``compose`` gives its own to a term that has none.
-        source: ``memory``, or ``memory2``, a second and independent draw.
+        source: ``memory``; ``memory2``, a second and independent draw; or ``generated``, with the class that the
+            generator was asked for, else the one that the previous model finds most likely.
         weight: when and how much: a schedule, a number or a list.
         over: which classes compete, for a term that has no task loss of its own yet; as in that of ``compose`` if null.
     """
@@ -253,9 +254,10 @@ class Rehearse(Term):
         over: Competing | None = None,
     ) -> None:
         Term.__init__(self, source, weight)
-        if source not in ("memory", "memory2"):
+        if source not in ("memory", "memory2", "generated"):
             raise BadCall(
-                f"rehearsal works on 'memory' or 'memory2', not {source!r}; the new batch has the task loss"
+                f"rehearsal works on 'memory', 'memory2' or 'generated', not {source!r}; the new batch has the task"
+                " loss"
             )
         if task_loss is not None and over is not None:
             raise BadCall("a task loss says itself over which classes it is taken: leave out 'over'")

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from lifelong_kd.core.types import LOGITS, Batch, Said, Task, Wants
+from lifelong_kd.core.seeds import Seeds
+from lifelong_kd.core.types import LOGITS, Batch, Said, Task, TaskData, Wants
 
 __all__ = ["Forward", "Rebuild", "Teacher", "networks"]
 
@@ -42,7 +43,7 @@ class Teacher(ABC):
     needs_fields: frozenset[str] = frozenset()
     """Fields that a memory has to keep for this teacher."""
 
-    sources: frozenset[str] = frozenset({"new", "memory", "memory2", "external"})
+    sources: frozenset[str] = frozenset({"new", "memory", "memory2", "external", "generated"})
     """The data on which this teacher can say anything."""
 
     origin: Mapping[str, str] | None = None
@@ -90,6 +91,12 @@ class Teacher(ABC):
 
     def begin_task(self, task: Task) -> None:
         """Told when a task begins, before its first step."""
+
+    def study(self, task: Task, data: TaskData, seeds: Seeds) -> None:
+        """Told right after :meth:`begin_task` what the task is trained on; for a teacher that learns from it.
+
+        A resumed task tells it again: what is drawn comes from ``seeds.derive`` and names of the teacher's own.
+        """
 
     def after_step(self, model: nn.Module, generator: torch.Generator) -> None:
         """Told what the student has become after a step; for a teacher that follows it."""

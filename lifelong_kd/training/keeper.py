@@ -155,11 +155,10 @@ class Keeper:
         return self.ledger.as_results(about, cost, status, summaries)
 
     def _memory_bytes(self) -> int | None:
-        """Bytes of the memory; ``None`` for Avalanche's own strategies, which do not tell."""
+        """Bytes of the memory and of the generator; ``None`` for Avalanche's own strategies, which do not tell."""
         if self.plugin is None:
             return None
-        memory = self.plugin.strategy.memory
-        return memory.nbytes if memory is not None else 0
+        return self.plugin.strategy.nbytes
 
     def _chosen_by(self) -> str:
         """How the hyper-parameters were chosen, in words."""

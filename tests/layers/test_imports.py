@@ -14,6 +14,7 @@ ROWS = [
     ["knowledge", "schedule", "evaluation", "tracking", "rounds"],
     ["model", "stream", "memory"],
     ["teacher"],
+    ["generator"],
     ["phase"],
     ["correction"],
     ["strategy"],

@@ -303,7 +303,7 @@ def test_a_knowledge_and_a_teacher_that_do_not_fit_are_refused() -> None:
 def test_a_teacher_on_data_it_cannot_teach_on_is_refused() -> None:
     with pytest.raises(BadCall, match=r"Stored cannot teach on 'new'; it can on \['memory', 'memory2'\]"):
         Distill(Stored(), Mse(), source="new")
-    with pytest.raises(BadCall, match="'external'; not on 'dreams'"):
+    with pytest.raises(BadCall, match="'generated'; not on 'dreams'"):
         Distill(Snapshot(), Kd(), source="dreams")  # type: ignore[arg-type]
 
 

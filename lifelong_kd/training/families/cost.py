@@ -111,10 +111,8 @@ class Cost(Family):
 
 
 def _stored(plugin: DistillationPlugin | None) -> int | None:
-    """Bytes in the memory; ``None`` for Avalanche's own strategies, whose buffers are not known."""
-    if plugin is None:
-        return None
-    return plugin.strategy.memory.nbytes if plugin.strategy.memory is not None else 0
+    """Bytes of memory and generator; ``None`` for Avalanche's own strategies, whose buffers are not known."""
+    return plugin.strategy.nbytes if plugin is not None else None
 
 
 def _is_kept(plugin: DistillationPlugin | None) -> bool:
