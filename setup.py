@@ -23,13 +23,23 @@ def description() -> str:
     return readme.read_text(encoding="utf-8") if readme.is_file() else ""
 
 
+AUDIO = ["librosa>=0.11", "soundfile"]
+ONNX = ["onnx>=1.17", "onnxruntime", "onnxscript"]
+TEXT = ["transformers>=5"]
+
 EXTRAS = {
+    "audio": AUDIO,
+    "onnx": ONNX,
     "ray": ["ray"],
     "search": ["optuna>=4"],
     "slurm": ["submitit"],
+    "text": TEXT,
     "timm": ["timm>=1.0"],
     "reports": ["wandb-workspaces>=0.4"],
     "dev": [
+        *AUDIO,
+        *ONNX,
+        *TEXT,
         "build>=1.2",
         "mypy>=2.4,<3",
         "optuna>=4",
