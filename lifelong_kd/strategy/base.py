@@ -43,6 +43,7 @@ from lifelong_kd.strategy.knobs import Knobs
 from lifelong_kd.strategy.learner import Learner
 from lifelong_kd.strategy.lesson import Lesson, Source
 from lifelong_kd.strategy.noise import GradientNoise
+from lifelong_kd.strategy.roster import roster, wanted
 from lifelong_kd.strategy.task_loss import TaskLoss
 from lifelong_kd.strategy.term import Term
 from lifelong_kd.stream.pool import Pool
@@ -130,7 +131,7 @@ class Strategy:
     def _prepare(self) -> None:
         """What follows from the terms."""
         self._balance = Balance({name: term.weight for name, term in self.terms.items()})
-        self._wants, self._asked = self._all_wants()
+        self._wants, self._asked = wanted(self.terms)
         check_parts(self)
         if self.memory is not None:
             fields = {field for teacher in self.teachers.values() for field in teacher.needs_fields}
@@ -146,16 +147,6 @@ class Strategy:
             raise BadCall(f"the strategy has a term {name!r} already")
         self.terms[name] = term
         self._prepare()
-
-    def _all_wants(self) -> tuple[dict[str, Wants], dict[int, Wants]]:
-        """What the student is asked on each source, and each teacher anywhere, besides logits."""
-        wants: dict[str, Wants] = {}
-        asked: dict[int, Wants] = {}
-        for term in self.terms.values():
-            wants[term.source] = wants.get(term.source, Wants()) | term.wants
-            if term.teacher is not None:
-                asked[id(term.teacher)] = asked.get(id(term.teacher), Wants()) | term.wants
-        return wants, asked
 
     def check_stream(self, tasks: Sequence[Sequence[int]], columns: Sequence[str] = ()) -> None:
         """Refuse a stream that the strategy would fail on half-way, such as one with more tasks than weights.
@@ -200,24 +191,9 @@ class Strategy:
 
         The members of an ensemble come before it, as ``name/0``, ``name/1`` and so on.
         """
-        found: dict[str, Teacher] = {}
-
-        def add(name: str, teacher: Teacher) -> None:
-            if any(teacher is known for known in found.values()):
-                return
-            for number, member in enumerate(teacher.members):
-                add(f"{name}/{number}", member)
-            found[name] = teacher
-
-        for name, term in self.terms.items():
-            if term.teacher is not None:
-                add(name, term.teacher)
-        helpers: list[Phase | Correction] = [*self.phases, *self.corrections]
-        for part in helpers:
-            for number, teacher in enumerate(part.teachers):
-                add(f"{type(part).__name__}/{number}", teacher)
-        if self.generator is not None:
-            add("solver", self.solver)
+        found = roster(self.terms, [*self.phases, *self.corrections])
+        if self.generator is not None and all(self.solver is not teacher for teacher in found.values()):
+            found["solver"] = self.solver
         return found
 
     @property
@@ -494,16 +470,23 @@ class Strategy:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that has to survive a restart."""
+        parts = {name: part.state_dict() if part is not None else None for name, part in self._kept().items()}
         return {
+            **parts,
             "teachers": {name: teacher.state_dict() for name, teacher in self.teachers.items()},
-            "memory": self.memory.state_dict() if self.memory is not None else None,
-            "generator": self.generator.state_dict() if self.generator is not None else None,
             "terms": {name: term.state_dict() for name, term in self.terms.items()},
             "corrections": [correction.state_dict() for correction in self.corrections],
-            "balance": self._balance.state_dict(),
-            "held": self.held.state_dict(),
-            "noise": self.noise.state_dict() if self.noise is not None else None,
             "notes": dict(self.stage.notes) if self._learning else {},
+        }
+
+    def _kept(self) -> dict[str, Any]:
+        """The parts of which there is one at most, whose state is their own business alone."""
+        return {
+            "generator": self.generator,
+            "memory": self.memory,
+            "balance": self._balance,
+            "held": self.held,
+            "noise": self.noise,
         }
 
     def load_training_set(self, state: Mapping[str, Any]) -> None:
@@ -516,18 +499,13 @@ class Strategy:
         """Take back what :meth:`state_dict` gave; ``rebuild`` makes networks of an earlier task's structure."""
         for name, teacher in self.teachers.items():
             teacher.load_state_dict(state["teachers"][name], rebuild)
-        if self.memory is not None:
-            self.memory.load_state_dict(state["memory"], self._device)
-        if self.generator is not None:
-            self.generator.load_state_dict(state["generator"])
         for name, term in self.terms.items():
             term.load_state_dict(state["terms"][name])
         for correction, saved in zip(self.corrections, state["corrections"], strict=True):
             correction.load_state_dict(saved, rebuild)
-        self._balance.load_state_dict(state["balance"])
-        self.held.load_state_dict(state["held"])
-        if self.noise is not None:
-            self.noise.load_state_dict(state["noise"])
+        for name, part in self._kept().items():
+            if part is not None:
+                part.load_state_dict(state[name], *([self._device] if name == "memory" else []))
         if self._learning:
             # What the phases before the task said, which are not run again.
             self.stage.notes.update(state.get("notes", {}))
