@@ -93,8 +93,8 @@ setup(
     ],
     extras_require=EXTRAS,
     # Our own components stand in the registries; other packages add theirs through the groups "lifelong_kd.<noun>":
-    # correction, family, generator, head, knowledge, memory, model, optimizer, phase, pool, rounds, schedule, strategy, stream,
-    # teacher, term, tracker, transform.
+    # correction, family, generator, head, knowledge, memory, model, optimizer, phase, pool, rounds, schedule,
+    # encoder, strategy, stream, teacher, term, tracker, transform.
     entry_points={"console_scripts": ["lifelong-kd = lifelong_kd.__main__:run"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

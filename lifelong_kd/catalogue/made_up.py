@@ -26,11 +26,13 @@ _BY_NAME: Settings = {
 }
 _USUAL: Sequence[str] = ("snapshot", "kd", "linear", "reservoir", "noise")
 
-# What is checked when a task begins, and not by the configuration.
+# What is checked when a task begins, and not by the configuration; and where a component has something to do.
 _AROUND: Mapping[tuple[str, str], Settings] = {
     ("term", "margin_ranking"): {"model": {"name": "mlp", "head": "cosine"}},
     ("term", "important_maps"): {"model": "cnn"},
     ("pool", "dataset"): {"stream": "split_cifar100", "model": "resnet32"},
+    ("rounds", "scholar"): {"strategy": "dgr"},
+    ("family", "samples"): {"strategy": "dgr"},
     ("head", "multihead"): {"stream": {"name": "split_digits", "scenario": "task"}},
 }
 _NEEDS_EXEMPLARS = ("margin_ranking",)
@@ -51,7 +53,7 @@ def made_up(
     # Of options that are null by default one may have to be given: how many samples, from which file.
     fuller = [{**full, option.name: _sample(option)} for option in options.values() if option.default is None]
     for component in (full, *fuller) if noun in _PLACES else ():
-        yield {**_AROUND.get((noun, name), {}), **_PLACES[noun](component)}
+        yield {**_PLACES[noun](component), **_AROUND.get((noun, name), {})}
     if noun in ("knowledge", "teacher", "term", "phase", "correction", "pool", "generator"):
         model = {"model": "cnn"} if "maps" in getattr(factory, "needs", ()) else {}
         less = [
@@ -69,6 +71,7 @@ def made_up(
 _PLACES: dict[str, Callable[[Settings], Settings]] = {
     "head": lambda component: {"model": {"name": "mlp", "head": component}},
     "transform": lambda component: {"stream": {"name": "split_cifar10", "augment": [component]}},
+    "encoder": lambda component: {"stream": {"name": "split_text", "path": "texts.csv", "features": component}},
     "tracker": lambda component: {"tracking": {"others": [component]}},
     "schedule": lambda component: {"strategy": {"name": "lwf", "weight": _told_apart(component)}},
     "memory": lambda component: {"strategy": {"name": "replay", "memory": component}},

@@ -13,6 +13,7 @@ from lifelong_kd.config.make import make, make_options
 from lifelong_kd.config.nouns import registry_of
 from lifelong_kd.config.sections import EvaluationSection
 from lifelong_kd.config.start import begin_from, check_start
+from lifelong_kd.config.students import build_successors, later_models
 from lifelong_kd.core.errors import BadCall, ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def build(config: Config, *, resume: Path | None = None) -> Experiment:
             head=(head["name"], make_options("head", head)),
         )
     begin_from(network, model["init"], resume)
+    successors = build_successors(model, stream, seeds)
     return Experiment(
         settings=settings,
         name=config.name,
@@ -89,6 +91,7 @@ def build(config: Config, *, resume: Path | None = None) -> Experiment:
         precision=settings["precision"],
         controller=controller,
         families=families,
+        successors=successors,
     )
 
 
@@ -109,6 +112,7 @@ def build_parts(
     controller = _collect(refused, lambda: make("rounds", settings["rounds"], key="rounds"))
     families = _collect(refused, lambda: families_of(settings["evaluation"]))
     _collect(refused, lambda: check_start(settings["model"]["init"], resume))
+    _collect(refused, lambda: later_models(settings["model"]))
     for name, family in (families or {}).items():
         if family.needs_validation and settings["stream"]["validation"] == 0:
             refused.append(
@@ -139,7 +143,14 @@ def _check_rounds(strategy: Any, controller: Controller, settings: Mapping[str, 
             controller.check({name: strategy.knobs.kind(name) for name in strategy.terms})
         except BadCall as error:
             raise BadCall(f"rounds: {error}") from error
-    if settings["stream"]["validation"] == 0 and ("validation" in controller.looks or controller.prunes):
+    if "generator" in controller.looks and getattr(strategy, "generator", None) is None:
+        raise BadCall(
+            f"rounds: {settings['rounds']['name']} looks at a generator, and {settings['strategy']['name']}"
+            " has none; take one that has, such as dgr, or another controller"
+        )
+    if settings["stream"]["validation"] == 0 and (
+        controller.looks & {"validation", "generator"} or controller.prunes
+    ):
         raise BadCall(
             f"rounds: {settings['rounds']['name']} looks at validation data, and stream.validation is 0;"
             " give it a share such as 0.1"
@@ -208,6 +219,7 @@ def _stream(settings: Mapping[str, Any], augment: list[Any], seeds: Seeds) -> St
         experiences=settings["experiences"],
         class_order=settings["class_order"],
         validation=settings["validation"],
+        per_class=settings["per_class"],
         augment=augment,
         normalize=settings["normalize"],
         in_memory=settings["in_memory"],

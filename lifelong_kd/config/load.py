@@ -97,6 +97,7 @@ def load_config(
             data[noun] = name
         elif isinstance(given, Mapping) and "name" not in given:
             data[noun] = {"name": name, **given}
+    _name_tasks(data.get("model"))
     before = _copied(data)
     changes, problems = parse_overrides([overrides] if isinstance(overrides, str) else overrides)
     problems += apply_overrides(data, changes)
@@ -108,6 +109,13 @@ def load_config(
     if problems:
         raise ConfigError(problems)
     return Config(settings, shown or "python")
+
+
+def _name_tasks(model: Any) -> None:
+    """Let tasks be named by text, as on the command line: YAML reads the key of ``1: cnn`` as a number."""
+    students = model.get("student") if isinstance(model, dict) else None
+    if isinstance(students, dict):
+        model["student"] = {str(task): one for task, one in students.items()}
 
 
 def _copied(value: Any) -> Any:

@@ -84,6 +84,8 @@ def _value(annotation: Any, value: Any, key: str, shared: dict[tuple[str, str], 
     component = component_of(annotation)
     if component is not None:
         if isinstance(value, Mapping) and "name" in value:
+            if component.later:
+                return value["name"], make_options(component.noun, value, key, shared)
             return make(component.noun, value, key=key, shared=shared)
         if isinstance(value, str) and (component.noun, value) in shared:
             return shared[component.noun, value]

@@ -14,6 +14,7 @@ NOUNS = MappingProxyType(
     {
         "stream": "lifelong_kd.stream",
         "transform": "lifelong_kd.stream",
+        "encoder": "lifelong_kd.stream",
         "model": "lifelong_kd.model",
         "head": "lifelong_kd.model",
         "teacher": "lifelong_kd.teacher",

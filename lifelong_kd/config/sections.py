@@ -77,9 +77,13 @@ class StreamSection(_Section):
     Attributes:
         scenario: what a task brings and what is known: new classes, all told apart (``class``), new classes with the
             task known (``task``), or the same classes as other data (``domain``).
-        experiences: number of tasks, or the number of classes of each, or the classes of each.
-        class_order: seed of the order in which classes come, or the order itself; drawn from ``seed`` if null.
-        validation: share of each class's training data that is kept out of training; 0 for none.
+        experiences: number of tasks, or the number of classes of each, or the classes of each; ``groups`` makes a task
+            of each group of classes that the data bring.
+        class_order: seed of the order in which classes (or groups) come, or the order itself; drawn from ``seed`` if
+            null.
+        validation: share of each class's training data that is kept out of training; 0 for none. Data that bring
+            validation samples of their own have those instead.
+        per_class: training samples of each class in each task, drawn from what validation leaves; all if null.
         root: folder of the data; if null ``$LIFELONG_KD_DATA`` or ``~/.cache/lifelong_kd/data``.
         augment: what is done to each training image, in this order, anew each time it is drawn.
         normalize: mean and standard deviation of each channel, for data in [0, 1]; ``auto`` takes those of the first
@@ -88,9 +92,10 @@ class StreamSection(_Section):
     """
 
     scenario: Literal["class", "task", "domain"] = "class"
-    experiences: Count | list[Count] | list[list[Natural]] = 5
+    experiences: Count | list[Count] | list[list[Natural]] | Literal["groups"] = 5
     class_order: Natural | list[Natural] | None = None
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    per_class: Count | None = None
     root: str | None = None
     augment: list[Annotated[object, Component("transform")]] = []
     normalize: Literal["auto"] | Normalisation | None = None
@@ -104,10 +109,24 @@ class ModelSection(_Section):
         head: the classifier behind the features.
         init: a model whose backbone the student begins with, its head being new: a ``.safetensors`` file, a run
             folder (``runs/x`` for its last task, ``runs/x:3`` for task 3), or ``wandb:ENTITY/PROJECT/NAME:TAG``.
+        student: other models for later tasks: one from task 1 on, a list with one a task from task 1 on, or a mapping
+            from tasks to models. Where the model is another than that before it the student of the task is a new
+            network, taught by the old one; null goes on with the one before.
+        transfer: weights of the old student that such a new one begins with: ``none``, the first units of each layer
+            (``slice``), those of the largest weights (``norm``), or those that matter most (``importance``).
+        transfer_layers: which layers feed those of a student with fewer: ``even`` ones, the ``first`` or the ``last``.
     """
 
     head: Annotated[object, Component("head")] = "linear"
     init: str | None = None
+    student: (
+        list[Annotated[object, Component("model")] | None]
+        | dict[int, Annotated[object, Component("model")]]
+        | Annotated[object, Component("model")]
+        | None
+    ) = None
+    transfer: Literal["none", "slice", "norm", "importance"] = "none"
+    transfer_layers: Literal["even", "first", "last"] = "even"
 
 
 class TrainingSection(_Section):

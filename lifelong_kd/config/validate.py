@@ -165,6 +165,10 @@ class Checker:
         if origin in LISTS and isinstance(value, list | tuple):
             return [self.value(parts[0], item, f"{key}[{index}]") for index, item in enumerate(value)]
         if origin in MAPPINGS and isinstance(value, Mapping):
+            if parts[0] is int:
+                return {
+                    str(name): self._numbered_item(parts[1], name, item, key) for name, item in value.items()
+                }
             return {name: self._named_item(parts[1], name, item, key) for name, item in value.items()}
         if origin in (Union, types.UnionType):
             plain = [part for part in parts if not contains_component(part)]
@@ -182,6 +186,12 @@ class Checker:
                 return self.value(best, value, key)
         self.report(key, f"found {found(value)}, allowed: {describe(annotation)}.")
         return None
+
+    def _numbered_item(self, annotation: Any, number: Any, value: Any, key: str) -> Any:
+        """An item of a mapping from whole numbers, whose keys are kept as text."""
+        if not re.fullmatch(r"[0-9]+", str(number)):
+            self.report(f"{key}.{number}", f"found {found(number)}, allowed: a whole number.")
+        return self.value(annotation, value, f"{key}.{number}")
 
     def _named_item(self, annotation: Any, name: Any, value: Any, key: str) -> Any:
         """An item of a mapping; from here on its name stands for it, if it is shared."""

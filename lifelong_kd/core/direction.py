@@ -12,11 +12,15 @@ Better = Literal["more", "less"] | None
 
 # The first pattern that fits the whole name counts.
 _RULES: tuple[tuple[str, Better], ...] = (
+    (r"compression/teacher_.*", None),
+    (r"compression/(parameters|flops|bytes|latency_.*)", "less"),
     (r".*forgetting(_.*)?|intransigence", "less"),
     (r"(.*[/_])?(backward|forward)_transfer|transfer_from_past", "more"),
     (r"calibration/.*", "less"),
     (r"(.*/)?generalisation_gap|generalisation/.*_gap", "less"),
     (r"outliers/.*|robustness/relative_robustness", "more"),
+    (r"samples/score(_old)?", "less"),
+    (r"samples/(class_entropy|confidence|agreement)", "more"),
     (r"stability/stability_gap_(recovered|rebound)", "more"),
     (r"stability/stability_gap_(depth|area|recovery)", "less"),
     (r"stability/windowed_plasticity", "more"),

@@ -39,11 +39,14 @@ class Component:
         default: the component that options without a name belong to.
         shared: in a mapping from names: each component can be referred to by its name from the other options
             of the same owner, wherever a component of this noun can stand, and is one object then.
+        later: it is checked with the rest, and built by its owner, who alone knows what for: the owner is given its
+            name and its options as a pair.
     """
 
     noun: str
     default: str | None = None
     shared: bool = False
+    later: bool = False
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,9 @@ class TaskData(Protocol):
     def raw(self, index: Tensor) -> Tensor:
         """What a memory keeps of the samples at ``index``."""
 
+    def about(self, index: Tensor) -> Sequence[Mapping[str, str]]:
+        """What the data say of each of the samples at ``index`` besides its class; empty if they say nothing."""
+
     def plain(self, raw: Tensor) -> Tensor:
         """Raw samples as the model sees them in evaluation."""
 

@@ -15,6 +15,7 @@ from lifelong_kd.correction.kept import Kept
 from lifelong_kd.model.freeze import unwrapped
 from lifelong_kd.phase.base import Stage
 from lifelong_kd.teacher.base import Rebuild, Teacher
+from lifelong_kd.teacher.ema import Ema
 from lifelong_kd.teacher.frozen import FrozenTeacher
 
 __all__ = ["AveragedWeights"]
@@ -53,6 +54,8 @@ class AveragedWeights(Correction):
             raise BadCall(f"share must lie in [0, 1], got {share}")
         self.teacher = teacher
         self.share = share
+        # An average of the student's own begins anew with it; any other teacher is the student of another task.
+        self.one_student = not isinstance(teacher, Ema)
         self._average = Kept()
 
     @property

@@ -39,6 +39,9 @@ class Correction:
     needs_memory: ClassVar[bool] = False
     """Whether it can be fitted only with a memory."""
 
+    one_student: bool = False
+    """Whether it keeps of earlier students what only a student of the same architecture can be compared with."""
+
     needs_held: ClassVar[bool] = False
     """Whether it is fitted on samples that the strategy keeps out of training."""
 

@@ -71,6 +71,8 @@ class PrototypeDrift(Correction):
         False
     """
 
+    one_student = True
+
     def __init__(self, *, sigma: float = 0.3, normalize: bool = True) -> None:
         self.sigma = positive("sigma", sigma)
         self.normalize = normalize

@@ -22,8 +22,8 @@ class Made:
     """Samples that a generator made.
 
     ``raw`` has the samples first and the shape of the stream's raw samples, as float32 in the range of what the views
-    are made of (images in [0, 1]); of a generator with a ``level`` it has the shape of that stage's output. ``y`` is the
-    class that each was asked for (int64), or ``None`` if the generator does not know: then the solver says it.
+    are made of (images in [0, 1]); of a generator with a ``level`` it has the shape of that stage's output. ``y`` is
+    the class that each was asked for (int64), or ``None`` if the generator does not know: then the solver says it.
     """
 
     raw: Tensor

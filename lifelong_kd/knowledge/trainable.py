@@ -60,6 +60,10 @@ class Trainable(Knowledge):
             # In place: an optimiser goes on with the same parameters.
             self.module.to(student.device)
 
+    def forget(self) -> None:
+        """Begin anew: the module is built once more, for the sizes that are seen next."""
+        self.module, self._sizes = None, None
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """What is to be learned; nothing before ``prepare``."""
         return iter(()) if self.module is None else self.module.parameters()
@@ -74,7 +78,7 @@ class Trainable(Knowledge):
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take over what ``state_dict`` gave; the module is built anew if there is none of these sizes yet."""
         if "sizes" not in state:
-            self.module, self._sizes = None, None
+            self.forget()
             return
         student, teacher = (int(size) for size in state["sizes"])
         inner = {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall
@@ -12,13 +14,22 @@ __all__ = ["Backbone", "image_shape"]
 class Backbone(nn.Module):
     """A network without its classifier: ``forward`` takes (B, *input_shape) and gives features (B, feature_size).
 
-    A subclass sets ``feature_size`` in ``__init__`` and writes ``forward``.
+    A subclass sets ``feature_size`` in ``__init__`` and writes ``forward``. One whose input passes a chain of modules
+    says so in ``parts`` and ``pooled``: then it can also be run from inside.
     """
 
     feature_size: int
 
     def forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The modules that an input passes one after the other, by path; none if it is no such chain."""
+        return {}
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """The features (B, feature_size) that the output of the last part becomes."""
+        return x
 
 
 def image_shape(model: str, input_shape: tuple[int, ...], *, smallest: int = 1) -> tuple[int, int, int]:

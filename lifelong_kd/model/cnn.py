@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
@@ -65,5 +66,11 @@ class CNN(Backbone):
         self.feature_size = channels
 
     def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.dropout(self.stages(x).mean(dim=(2, 3)))
+        return self.pooled(self.stages(x))
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        return {f"stages.{name}": stage for name, stage in self.stages.named_children()}
+
+    def pooled(self, x: Tensor) -> Tensor:
+        features: Tensor = self.dropout(x.mean(dim=(2, 3)))
         return features

@@ -120,5 +120,6 @@ class LSCHead(Head):
     def forward(self, features: Tensor) -> Tensor:
         rows = F.normalize(self.weight, dim=2).flatten(0, 1)
         cosines = F.linear(F.normalize(features, dim=1), rows)
-        cosines = cosines.reshape(len(features), self.width, self.proxies)
-        return self.scale * (torch.softmax(self.sharpness * cosines, dim=2) * cosines).sum(dim=2)
+        cosines = cosines.unflatten(1, (self.width, self.proxies))
+        logits: Tensor = self.scale * (torch.softmax(self.sharpness * cosines, dim=2) * cosines).sum(dim=2)
+        return logits

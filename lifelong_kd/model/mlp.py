@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Literal
 
 from torch import Tensor, nn
@@ -98,3 +99,6 @@ class MLP(Backbone):
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.layers(x.flatten(1))
         return features
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        return {f"layers.{name}": layer for name, layer in self.layers.named_children()}

@@ -108,5 +108,6 @@ class MultiHead(Head):
             F.linear(features, weight, None if self.bias is None else self.bias[key])
             for key, weight in self.weight.items()
         ]
-        rows.append(rows[0].new_full((len(features), 1), ABSENT))
+        # Not len(features), which torch.export would take for a constant.
+        rows.append(rows[0].new_full((features.shape[0], 1), ABSENT))
         return torch.cat(rows, dim=1).index_select(1, self.place)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,7 +13,9 @@ from lifelong_kd.model.backbone import Backbone, image_shape
 __all__ = ["BasicBlock", "ResNet", "resnet18", "resnet32"]
 
 
-def resnet32(input_shape: tuple[int, ...], *, width: int = 16, last_relu: bool = True) -> ResNet:
+def resnet32(
+    input_shape: tuple[int, ...], *, width: int = 16, blocks: int = 5, last_relu: bool = True
+) -> ResNet:
     """ResNet-32 for 32x32 images (He 2016): three stages of five blocks, 16-32-64 channels, 64 features.
 
     Paper: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016, arXiv:1512.03385),
@@ -20,16 +24,20 @@ def resnet32(input_shape: tuple[int, ...], *, width: int = 16, last_relu: bool =
 
     Args:
         width: channels of the first stage; the features have four times as many entries.
+        blocks: residual blocks of each of the three stages; n of them make the paper's ResNet-(6n+2): 3 is ResNet-20,
+            1 ResNet-8.
         last_relu: whether the last block ends in a ReLU. LUCIR and PODNet distil features without it.
 
     Raises:
-        BadCall: if the input is no image or smaller than 4x4, or the width is below 1.
+        BadCall: if the input is no image or smaller than 4x4, or the width or the number of blocks is below 1.
 
     >>> sum(p.numel() for p in resnet32((3, 32, 32)).parameters())
     463504
     """
     channels, _, _ = image_shape("resnet32", input_shape, smallest=4)
-    network = ResNet(channels, width, (5, 5, 5), projection=False, last_relu=last_relu, kaiming=True)
+    if blocks < 1:
+        raise BadCall(f"blocks must be at least 1, found {blocks}.")
+    network = ResNet(channels, width, (blocks,) * 3, projection=False, last_relu=last_relu, kaiming=True)
     network.reset_parameters()
     return network
 
@@ -133,7 +141,12 @@ class ResNet(Backbone):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
-        for name in self._stages:
-            x = getattr(self, name)(x)
+        for part in self.parts().values():
+            x = part(x)
+        return self.pooled(x)
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        return {name: self.get_submodule(name) for name in ("stem", *self._stages)}
+
+    def pooled(self, x: Tensor) -> Tensor:
         return x.mean(dim=(2, 3))

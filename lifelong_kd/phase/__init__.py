@@ -10,6 +10,7 @@ registry = Registry(
         "expert": "lifelong_kd.phase.expert:ExpertPhase",
         "freeze": "lifelong_kd.phase.freeze:Freeze",
         "fresh_start": "lifelong_kd.phase.fresh:FreshStart",
+        "head_fine_tuning": "lifelong_kd.phase.head_fine_tuning:HeadFineTuning",
         "imprint": "lifelong_kd.phase.imprint:Imprint",
         "warm_up": "lifelong_kd.phase.warm_up:WarmUp",
     },

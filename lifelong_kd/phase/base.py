@@ -31,8 +31,10 @@ class MakeOptimizer(Protocol):
 class Say(Protocol):
     """How any module built like the student is called."""
 
-    def __call__(self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
-        """What ``module`` says about ``x``, under the samples' own task labels."""
+    def __call__(
+        self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None
+    ) -> Said:
+        """What ``module`` says about ``x``, samples or outputs of its stage ``at``, under their own task labels."""
 
 
 @dataclass

@@ -8,6 +8,7 @@ registry = Registry(
         "balance": "lifelong_kd.rounds.balance:Balance",
         "born_again": "lifelong_kd.rounds.born_again:BornAgain",
         "plasticity_stability": "lifelong_kd.rounds.plasticity:PlasticityStability",
+        "scholar": "lifelong_kd.rounds.scholar:Scholar",
         "search": "lifelong_kd.rounds.search:Search",
         "single": "lifelong_kd.rounds.single:Single",
     },

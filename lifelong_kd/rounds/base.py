@@ -14,6 +14,7 @@ from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import Scenario
 
 __all__ = [
+    "LOOKS",
     "SOURCES",
     "Controller",
     "Figures",
@@ -33,8 +34,15 @@ Source = Literal["train", "validation", "memory"]
 SOURCES: frozenset[str] = frozenset(get_args(Source))
 """What a controller may look at: of the current task, or of earlier ones what was kept or carved out at their time."""
 
-Start = Literal["task", "kept", "fresh"]
-"""Which student a round begins with: as the task found it, as the kept round left it, or newly drawn weights."""
+LOOKS: frozenset[str] = SOURCES | {"generator"}
+"""What may be measured for a controller: the student on these sources, and how well the generator models its data."""
+
+Start = Literal["task", "kept", "fresh", "last"]
+"""What a round begins with: the student as the task found it, as the kept round left it, or with newly drawn weights.
+
+``last`` goes on with the training of the round before, kept or not: student, optimiser, generator, whatever else learns
+or is collected beside it, and the random draws, so that two such rounds are one long training with a look in between.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,13 +69,16 @@ class Figures:
     """What was measured of one student, by source and task; test data and later tasks are never among it.
 
     ``validation`` and ``memory`` (exemplars) by task, up to the current one; ``train`` is the current task's training
-    data. What the controller does not look at is empty.
+    data. ``generator`` is the score that the strategy's generator gives itself on the current task's validation data,
+    lower is better: an infinite one of a round that diverged, ``None`` of a generator that has none. What the
+    controller does not look at is empty.
     """
 
     task: int
     train: Reading | None = None
     validation: Mapping[int, Reading] = field(default_factory=dict)
     memory: Mapping[int, Reading] = field(default_factory=dict)
+    generator: float | None = None
 
     def of(self, source: str, task: int | None = None) -> Reading:
         """One reading, of the current task if none is named.
@@ -134,7 +145,7 @@ class Proposal:
     """How the next round is trained; what is not named is as configured.
 
     Attributes:
-        start: the student that the round begins with.
+        start: what the round begins with.
         lr: learning rate.
         epochs: passes over the task's data.
         factors: what each term's weight is multiplied by, by the term's name; 0 is no term.
@@ -244,16 +255,16 @@ class Verdict:
 
 
 def refuse_peeking(name: str, looks: Collection[str]) -> None:
-    """Refuse a controller called ``name`` that looks at anything but :data:`SOURCES`.
+    """Refuse a controller called ``name`` that looks at anything but :data:`LOOKS`.
 
     Raises:
         BadCall: naming what it must not see.
     """
-    forbidden = set(looks) - SOURCES
+    forbidden = set(looks) - LOOKS
     if forbidden:
         raise BadCall(
             f"the controller {name} looks at {', '.join(sorted(map(repr, forbidden)))}: allowed are"
-            f" {', '.join(sorted(SOURCES))}; the test stream and later tasks are for the evaluation alone"
+            f" {', '.join(sorted(LOOKS))}; the test stream and later tasks are for the evaluation alone"
         )
 
 
@@ -274,13 +285,19 @@ class Controller(ABC):
     """
 
     looks: frozenset[str] = frozenset({"validation"})
-    """What is measured for it after each round: of ``train``, ``validation`` and ``memory``; an option may decide."""
+    """What is measured for it after each round: of ``train``, ``validation``, ``memory`` and ``generator``.
+
+    An option may decide.
+    """
 
     prunes: bool = False
     """Whether it is asked after each epoch if the round is to be broken off; an option may decide."""
 
     generations: ClassVar[bool] = False
     """Whether it proposes the kept student as a second teacher."""
+
+    goes_on: ClassVar[bool] = False
+    """Whether it proposes to go on with the training of the round before, by ``start="last"``."""
 
     temperature: float = 2.0
     """At which that second teacher's answers are softened."""

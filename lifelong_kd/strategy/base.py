@@ -119,6 +119,7 @@ class Strategy:
         self.corrections = list(corrections)
         self.held = Held(held)
         self.noise = noise
+        self.called: dict[str, Teacher] = {}  # teachers by the names that a configuration gave them
         self.parts: dict[str, Part] = {}
         self._solver = Snapshot()
         self._stage: Stage | None = None
@@ -198,8 +199,9 @@ class Strategy:
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept between two tasks to remember earlier ones by: of the memory, and of the generator."""
-        return sum(part.nbytes for part in (self.memory, self.generator) if part is not None)
+        """Bytes kept between two tasks to remember earlier ones by: of memory, generator, a teacher's samples."""
+        parts = (self.memory, self.generator, *self.teachers.values())
+        return sum(part.nbytes for part in parts if part is not None)
 
     @property
     def solver(self) -> Snapshot:
@@ -254,8 +256,7 @@ class Strategy:
         for correction in self.corrections:
             correction.begin(device)
         for name, term in self.terms.items():
-            if term.learner is not None:
-                term.learner.begin(name, seeds, device)
+            term.begin(name, seeds, device)
 
     def begin_task(self, stage: Stage, *, resumed: bool = False) -> None:
         """Told when the data of a task are there and the head has grown, before the first step.
@@ -342,7 +343,9 @@ class Strategy:
         return self.draws.draw(source, batch, self.task, self.data, self.solver)
 
     def _plain(self, batch: Batch) -> Batch:
-        """The same samples without augmentation."""
+        """The same samples without augmentation; inside the network there was none."""
+        if batch.at is not None:
+            return batch
         return Batch(self.data.plain(batch.raw), batch.y, batch.label, batch.raw, None, batch.fields)
 
     def loss(self, task_loss: Tensor, lesson: Lesson) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.phase.expert import ExpertPhase
+from lifelong_kd.teacher.expert import Expert
 
 if TYPE_CHECKING:
     from lifelong_kd.strategy.base import Strategy
@@ -47,6 +49,7 @@ def check_parts(strategy: Strategy) -> None:
                 f"{strategy.task_loss.kind} over 'new' classes cannot score exemplars of old classes;"
                 " use 'seen' or 'all'"
             )
+    _check_experts(strategy)
     _check_adaptive(strategy)
     _check_held(strategy)
     for correction in strategy.corrections:
@@ -56,6 +59,23 @@ def check_parts(strategy: Strategy) -> None:
             raise BadCall(
                 f"{type(correction).__name__} is fitted on samples kept out of training: give 'held'"
             )
+
+
+def _check_experts(strategy: Strategy) -> None:
+    """An expert that teaches another has learned before it."""
+    trained: list[object] = []
+    for phase in strategy.phases:
+        if not isinstance(phase, ExpertPhase):
+            continue
+        teacher = phase.taught_by
+        if any(phase.teacher is one for one in trained):
+            raise BadCall("two phases 'expert' train one teacher: give each a teacher of its own")
+        if isinstance(teacher, Expert) and not any(teacher is one for one in trained):
+            raise BadCall(
+                "a phase 'expert' is taught by a teacher 'expert' that no phase before it trains: put the phases in the"
+                " order in which they teach, the largest expert first"
+            )
+        trained.append(phase.teacher)
 
 
 def _check_adaptive(strategy: Strategy) -> None:

@@ -59,6 +59,7 @@ class Codes(Term):
             lifelong_kd.
     """
 
+    one_student = True
     wants = Wants(features=True)
 
     def __init__(

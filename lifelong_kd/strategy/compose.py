@@ -11,6 +11,7 @@ from lifelong_kd.correction.base import Correction
 from lifelong_kd.generator.base import Generator
 from lifelong_kd.memory import as_memory
 from lifelong_kd.phase.base import Phase
+from lifelong_kd.phase.expert import ExpertPhase
 from lifelong_kd.strategy.base import Strategy, TrainingSet
 from lifelong_kd.strategy.noise import GradientNoise
 from lifelong_kd.strategy.task_loss import Competing, Kind, TaskLoss
@@ -122,6 +123,7 @@ def compose(
         held=held,
         noise=GradientNoise(eta=noise, gamma=noise_decay) if noise else None,
     )
+    strategy.called = dict(teachers or {})
     _correct_snapshots(strategy)
     _check_teachers(strategy, teachers or {})
     return strategy
@@ -151,7 +153,7 @@ def _check_teachers(strategy: Strategy, named: Mapping[str, Teacher]) -> None:
             raise BadCall(
                 f"teachers.{name}: no term, phase or correction asks it; say `teacher: {name}` in one"
             )
-    filled = [teacher for phase in strategy.phases for teacher in phase.teachers]
+    filled = [phase.teacher for phase in strategy.phases if isinstance(phase, ExpertPhase)]
     for teacher in asked:
         if isinstance(teacher, Expert) and not any(teacher is known for known in filled):
             raise BadCall(

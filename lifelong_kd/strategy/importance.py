@@ -30,6 +30,8 @@ class Important(Distill):
         weight: when and how much: a schedule, a number or a list.
     """
 
+    one_student = True
+
     def __init__(
         self,
         teacher: Annotated[Teacher, Component("teacher")],

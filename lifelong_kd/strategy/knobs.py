@@ -42,9 +42,11 @@ class Knobs:
         return "rehearse" if isinstance(term, Rehearse) else "other"
 
     def temperature(self, name: str) -> float | None:
-        """The temperature of a term's knowledge; ``None`` if it has none."""
+        """The temperature of a term's knowledge; ``None`` if it has none, as with hard targets."""
         term = self._terms[name]
-        found = getattr(term.knowledge, "temperature", None) if isinstance(term, Distill) else None
+        if not isinstance(term, Distill) or term.target == "hard":
+            return None
+        found = getattr(term.knowledge, "temperature", None)
         return float(found) if isinstance(found, int | float) else None
 
     def turn(

@@ -41,6 +41,11 @@ class Learner:
                     self.owner.prepare(student, teacher)
             self._attach()
 
+    def renew(self) -> None:
+        """Forget the module: what is compared from now on may have other sizes."""
+        self.owner.forget()
+        self._optimizer = None
+
     def _attach(self) -> torch.optim.Optimizer | None:
         module = self.owner.module
         if module is not None:

@@ -34,6 +34,8 @@ class OldRows(Correction):
         BadCall: when a task begins, for a network with another head.
     """
 
+    one_student = True
+
     def __init__(self, head: type[Head], called: str) -> None:
         self.head = head
         self.called = called

@@ -33,6 +33,7 @@ class Prototypes(Term):
     """
 
     wants = Wants(features=True)
+    one_student = True
 
     def __init__(self, classes: RotatedClasses, *, weight: object) -> None:
         super().__init__("new", weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lifelong_kd.core.types import Wants
@@ -30,9 +31,13 @@ def roster(terms: Mapping[str, Term], helpers: Sequence[Phase | Correction]) -> 
     for name, term in terms.items():
         if term.teacher is not None:
             add(name, term.teacher)
+    counted: Counter[str] = Counter()
     for part in helpers:
-        for number, teacher in enumerate(part.teachers):
-            add(f"{type(part).__name__}/{number}", teacher)
+        for teacher in part.teachers:
+            kind = type(part).__name__
+            if all(teacher is not known for known in found.values()):
+                add(f"{kind}/{counted[kind]}", teacher)
+                counted[kind] += 1
     return found
 
 

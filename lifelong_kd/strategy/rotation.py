@@ -40,6 +40,7 @@ class RotatedClasses(Term):
             class-incremental one or a network that is not of lifelong_kd.
     """
 
+    one_student = True
     wants = FEATURES
 
     def __init__(self, *, temperature: float, rotations: bool) -> None:

@@ -6,21 +6,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, get_args
 
+import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.registry import Component
+from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import LOGITS, Said, Wants
 from lifelong_kd.knowledge.base import Knowledge
-from lifelong_kd.knowledge.l1 import L1
-from lifelong_kd.knowledge.mse import Mse
 from lifelong_kd.knowledge.trainable import Trainable
 from lifelong_kd.model.hearing import stage_names
 from lifelong_kd.phase.base import Stage
 from lifelong_kd.schedule import as_schedule
 from lifelong_kd.strategy.columns import Over, groups, padded, pick
+from lifelong_kd.strategy.fits import check_fit
 from lifelong_kd.strategy.learner import Learner
 from lifelong_kd.strategy.lesson import Lesson, Source, View
+from lifelong_kd.strategy.target import Target, check_target, hardened, perturbed
 from lifelong_kd.strategy.task_loss import Competing, TaskLoss
 from lifelong_kd.teacher.base import Teacher
 
@@ -39,6 +41,9 @@ class Term(ABC):
     separate: bool = False
     """Whether the optimiser makes a step of its own for this term, after the one for the sum of the others."""
 
+    one_student: bool = False
+    """Whether it keeps of earlier students what only a student of the same architecture can be compared with."""
+
     learner: Learner | None = None
     """Parameters that learn beside the student, such as a projector's."""
 
@@ -52,6 +57,11 @@ class Term(ABC):
     def teacher(self) -> Teacher | None:
         """Who teaches, if anybody does."""
         return None
+
+    def begin(self, name: str, seeds: Seeds, device: torch.device) -> None:
+        """Told once, before the first task, what the term is called and where random draws come from."""
+        if self.learner is not None:
+            self.learner.begin(name, seeds, device)
 
     @abstractmethod
     def value(self, lesson: Lesson) -> Tensor | None:
@@ -77,6 +87,10 @@ class Term(ABC):
 class Distill(Term):
     """The mean over the batch of what a knowledge says of student and teacher.
 
+    A teacher that abstains from samples teaches nothing there: the mean is over the samples that it knows, as if the
+    others were not in the batch, and exactly 0 where it knows none. In a task-incremental stream it may abstain from a
+    sample in the head of one task and not in that of another.
+
     Args:
         teacher: who teaches.
         knowledge: what is transferred.
@@ -87,6 +101,9 @@ class Distill(Term):
         view: whether student and teacher see the ``same`` augmented samples, the ``raw`` ones, or ``both``, the mean of
             the two losses.
         at: the modules whose outputs are compared, of a knowledge of maps; the stages of the network if ``None``.
+        target: what a knowledge of logits is fitted to: the teacher's ``soft`` distribution, or its ``hard`` label, the
+            most likely of the compared classes.
+        target_noise: standard deviation of Gaussian noise that is added to the teacher's logits.
         separate: make an optimiser step for this term alone, after the one for the others.
     """
 
@@ -100,45 +117,22 @@ class Distill(Term):
         over: Over = "old",
         view: View = "same",
         at: Sequence[str] | None = None,
+        target: Target = "soft",
+        target_noise: float = 0.0,
         separate: bool = False,
     ) -> None:
         Term.__init__(self, source, weight)
-        missing = knowledge.needs - teacher.offers
-        if missing:
-            raise BadCall(
-                f"{type(knowledge).__name__} needs {sorted(missing)}, which {type(teacher).__name__} does not offer;"
-                f" it offers {sorted(teacher.offers)}"
-            )
-        if "logits" in teacher.needs_fields and not knowledge.skips_unknown:
-            raise BadCall(
-                f"{type(knowledge).__name__} needs every column, but logits stored earlier lack those of later classes;"
-                " use a knowledge that leaves them out, such as mse"
-            )
-        if source not in teacher.sources:
-            raise BadCall(
-                f"{type(teacher).__name__} cannot teach on {source!r}; it can on {sorted(teacher.sources)}"
-            )
-        if over not in get_args(Over):
-            raise BadCall(f"a term compares classes {', '.join(map(repr, get_args(Over)))}; not {over!r}")
-        if over == "padded" and isinstance(knowledge, Mse | L1):
-            raise BadCall(
-                f"over='padded' gives new classes probability 0, that is a logit of minus infinity, from which"
-                f" {type(knowledge).__name__} is infinitely far; use a knowledge of probabilities, such as kd"
-            )
-        if view not in get_args(View):
-            raise BadCall(f"a term sees the view {', '.join(map(repr, get_args(View)))}; not {view!r}")
-        if view != "same" and teacher.needs_fields:
-            raise BadCall(
-                f"{type(teacher).__name__} kept what was said about the augmented view: use view 'same'"
-            )
-        if at is not None and "maps" not in knowledge.needs:
-            raise BadCall(f"{type(knowledge).__name__} compares no modules' outputs: leave out 'at'")
+        check_fit(teacher, knowledge, source, over, view, at)
+        check_target(target, target_noise, knowledge)
         self._teacher = teacher
         self.knowledge = knowledge
         self.over: Over = over
         self.view: View = view
         self.at = tuple(at) if at is not None else None
+        self.target: Target = target
+        self.target_noise = target_noise
         self.separate = separate
+        self._noise = Seeds(0).generator("target_noise")
         self.wants = Wants.of(knowledge.needs, self.at)
         if isinstance(knowledge, Trainable):
             self.learner = Learner(knowledge)
@@ -146,6 +140,10 @@ class Distill(Term):
     @property
     def teacher(self) -> Teacher:
         return self._teacher
+
+    def begin(self, name: str, seeds: Seeds, device: torch.device) -> None:
+        super().begin(name, seeds, device)
+        self._noise = seeds.generator(f"target_noise/{name}") if self.target_noise else self._noise
 
     def value(self, lesson: Lesson) -> Tensor | None:
         if not self._teacher.ready or lesson.batch(self.source) is None:
@@ -169,10 +167,22 @@ class Distill(Term):
         else:
             pairs = [*self._columns(lesson, lesson.student(self.source, view).logits, said.logits)]
         # The empty sum of an empty batch is an exact 0 that still back-propagates; its mean would be NaN.
-        values = [self._mean(student, teacher) for student, teacher in pairs]
+        values = [self._mean(student, self._fitted(teacher), said.known) for student, teacher in pairs]
         return sum(values[1:], start=values[0]) if values else None
 
-    def _mean(self, student: Any, teacher: Any) -> Tensor:
+    def _fitted(self, teacher: Any) -> Any:
+        """What the student is to say in the place of what the teacher said."""
+        if self.target_noise:
+            teacher = perturbed(teacher, self.target_noise, self._noise)
+        return hardened(teacher) if self.target == "hard" else teacher
+
+    def _mean(self, student: Any, teacher: Any, known: Tensor | None) -> Tensor:
+        if known is not None and "gradients" not in self.knowledge.needs:
+            # Chosen beforehand: relations are then between samples that the teacher knows. It may know a sample and say
+            # nothing of a group of classes, such as those of another task.
+            if isinstance(teacher, Tensor):
+                known = known & ~teacher.isnan().any(dim=1)
+            student, teacher = (_samples(side, known) for side in (student, teacher))
         if self.learner is not None:
             self.learner.meet(student, teacher)
         try:
@@ -180,6 +190,8 @@ class Distill(Term):
         except ValueError as error:
             who = type(self.knowledge).__name__, type(self._teacher).__name__
             raise BadCall(f"{who[0]} cannot compare this student with {who[1]}: {error}") from error
+        if known is not None and "gradients" in self.knowledge.needs:
+            said = said[known]
         return said.sum() / max(len(said), 1)
 
     def _maps(self, lesson: Lesson, said: Said) -> dict[str, Tensor]:
@@ -232,6 +244,11 @@ class Distill(Term):
         self.knowledge.load_state_dict(state["knowledge"])
         if self.learner is not None and state["learner"] is not None:
             self.learner.load_state_dict(state["learner"])
+
+
+def _samples(said: Any, chosen: Tensor) -> Any:
+    """Logits, features or maps of some samples."""
+    return said[chosen] if isinstance(said, Tensor) else [value[chosen] for value in said]
 
 
 class Rehearse(Term):

@@ -16,6 +16,8 @@ registry = Registry(
         "core50": "lifelong_kd.stream.core50:core50",
         "image_folder": "lifelong_kd.stream.image_folder:image_folder",
         "arrays": "lifelong_kd.stream.arrays:arrays",
+        "split_text": "lifelong_kd.stream.split_text:split_text",
+        "split_audio": "lifelong_kd.stream.split_audio:split_audio",
     },
 )
 register = registry.register
@@ -28,6 +30,16 @@ transforms = Registry(
         "rotation": "lifelong_kd.stream.augment.rotation:RandomRotation",
         "erasing": "lifelong_kd.stream.augment.erasing:Erasing",
         "color_jitter": "lifelong_kd.stream.augment.color_jitter:ColorJitter",
+    },
+)
+
+encoders = Registry(
+    "encoder",
+    {
+        "hashing": "lifelong_kd.stream.encode.hashing:Hashing",
+        "tfidf": "lifelong_kd.stream.encode.tfidf:Tfidf",
+        "tokens": "lifelong_kd.stream.encode.tokens:Tokens",
+        "transformers": "lifelong_kd.stream.encode.pretrained:Pretrained",
     },
 )
 

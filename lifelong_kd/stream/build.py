@@ -16,9 +16,11 @@ from lifelong_kd.stream.benchmark import make_benchmark
 from lifelong_kd.stream.dataset import part_dataset
 from lifelong_kd.stream.foreign import wrap_benchmark
 from lifelong_kd.stream.part import Part
-from lifelong_kd.stream.plan import Plan, plan
-from lifelong_kd.stream.source import Source
+from lifelong_kd.stream.per_class import few_of_each, priority
+from lifelong_kd.stream.plan import Plan, plan, tasks_of_groups
+from lifelong_kd.stream.source import Samples, Source
 from lifelong_kd.stream.stream import Stream, StreamTask
+from lifelong_kd.stream.text import as_texts
 from lifelong_kd.stream.transform import Pipeline, Transform
 from lifelong_kd.stream.validation import held_out
 
@@ -32,9 +34,10 @@ def build_stream(
     source: Source | Any,
     *,
     scenario: Scenario = "class",
-    experiences: int | Sequence[int] | Sequence[Sequence[int]] = 5,
+    experiences: int | Sequence[int] | Sequence[Sequence[int]] | Literal["groups"] = 5,
     class_order: int | Sequence[int] | None = None,
     validation: float = 0.1,
+    per_class: int | None = None,
     augment: Sequence[Transform] = (),
     normalize: Normalise = None,
     in_memory: bool | Literal["auto"] = "auto",
@@ -46,14 +49,19 @@ def build_stream(
         name: what the stream is called.
         source: a data set, or an Avalanche benchmark that is taken as it is.
         scenario: ``class``, ``task`` or ``domain`` (see :func:`lifelong_kd.stream.plan.plan`).
-        experiences: number of tasks, number of classes of each, or the classes of each. A benchmark brings its own.
-        class_order: the order itself, a seed of its own, or ``None``: drawn from the run's seed.
-        validation: share of each class's training data that is held out; 0 for none. Test data are never touched.
+        experiences: number of tasks, number of classes of each, the classes of each, or ``"groups"``: a task for each
+            group of classes that the data bring. A benchmark brings its own.
+        class_order: the order itself, a seed of its own, or ``None``: drawn from the run's seed. With ``"groups"`` it
+            is the order of these.
+        validation: share of each class's training data that is held out; 0 for none. Data that bring validation samples
+            of their own have those instead. Test data are never touched.
+        per_class: training samples of each class in each task, drawn from the others after the validation split;
+            ``None`` for all.
         augment: transforms of the training view.
         normalize: ``None``; ``"auto"``, mean and standard deviation of the first task's training data (later tasks are
             not looked at); or ``{"mean": [...], "std": [...]}``, one value a channel, for data in [0, 1].
         in_memory: whether image files are decoded into one tensor; ``"auto"``: if they take at most 4 GiB.
-        seeds: the run's; the names ``class_order`` and ``validation`` are used.
+        seeds: the run's; the names ``class_order``, ``validation`` and ``per_class`` are used.
 
     Raises:
         BadCall: if the data cannot be read as asked.
@@ -72,12 +80,20 @@ def build_stream(
                 f"stream {name!r} is an Avalanche benchmark, which brings its own order and transforms:"
                 " class_order, augment and normalize cannot be given"
             )
-        return wrap_benchmark(name, source, scenario=scenario, validation=validation, seeds=seeds)
+        return wrap_benchmark(
+            name, source, scenario=scenario, validation=validation, per_class=per_class, seeds=seeds
+        )
+    _check_kind(source, augment, normalize)
+    if experiences == "groups":
+        experiences, class_order = tasks_of_groups(source, class_order, seeds), None
     drawn = plan(source, scenario, experiences, class_order, seeds)
     named, source = source, source.held(in_memory)
-    parts = _parts(source, drawn, validation, seeds)
-    mean, std = _normalisation(normalize, parts["train"][0])
-    pipeline = Pipeline(augment, mean, std)
+    parts = _parts(source, drawn, validation, per_class, seeds)
+    first = parts["train"][0]
+    if source.encoder is not None:
+        source.encoder.fit(as_texts(first.gather(torch.arange(len(first)))))
+    mean, std = _normalisation(normalize, first)
+    pipeline = Pipeline(augment, mean, std, source.encoder)
     input_shape = pipeline.check(source.shape)
     tasks = tuple(
         StreamTask(
@@ -110,16 +126,32 @@ def build_stream(
         digest=_digest(scenario, named, drawn, parts),  # the same wherever the samples are held
         mean=pipeline.mean,
         std=pipeline.std,
+        kind=source.kind,
     )
 
 
-def _parts(source: Source, drawn: Plan, validation: float, seeds: Seeds) -> dict[str, tuple[Part, ...]]:
-    held = held_out(_strata(source), validation, seeds)
+def _check_kind(source: Source, augment: Sequence[Transform], normalize: Normalise) -> None:
+    """Refuse what is made for images, with texts and recordings."""
+    if augment and source.kind != "samples":
+        raise BadCall(
+            f"stream.augment changes images in [0, 1], and the stream has {source.kind}: leave it out"
+        )
+    if normalize is not None and source.kind == "texts":
+        raise BadCall("stream.normalize is for measurements, and the stream has texts: leave it out")
+
+
+def _parts(
+    source: Source, drawn: Plan, validation: float, per_class: int | None, seeds: Seeds
+) -> dict[str, tuple[Part, ...]]:
+    held = held_out(_strata(source), validation if source.valid is None else 0.0, seeds)
     parts = {"train": tuple(task.part(source.train, ~held, by_domain=True) for task in drawn.tasks)}
-    if validation > 0:
+    if validation > 0 and source.valid is None:
         parts["valid"] = tuple(task.part(source.train, held, by_domain=True) for task in drawn.tasks)
+    elif validation > 0 and source.valid is not None:
+        by_domain = _shares_domains(source.train, source.valid)
+        parts["valid"] = tuple(task.part(source.valid, None, by_domain=by_domain) for task in drawn.tasks)
     # A test set with domains of its own (CORe50's sessions 3, 7, 10) is the whole test of every task.
-    by_domain = _shares_domains(source)
+    by_domain = _shares_domains(source.train, source.test)
     parts["test"] = tuple(task.part(source.test, None, by_domain=by_domain) for task in drawn.tasks)
     for split, of_split in parts.items():
         for index, part in enumerate(of_split):
@@ -127,6 +159,12 @@ def _parts(source: Source, drawn: Plan, validation: float, seeds: Seeds) -> dict
                 raise BadCall(
                     f"task {index} has no {split} data: it has too few samples a class for that split"
                 )
+    if per_class is not None:
+        rank = priority(len(source.train.y), seeds)
+        parts["train"] = tuple(
+            part.at(few_of_each(part.targets, rank[part.rows], per_class, f"task {index}", drawn.columns))
+            for index, part in enumerate(parts["train"])
+        )
     return parts
 
 
@@ -139,9 +177,10 @@ def _strata(source: Source) -> Tensor:
     return cast(Tensor, stratum)
 
 
-def _shares_domains(source: Source) -> bool:
-    train, test = source.train.domain, source.test.domain
-    return train is not None and test is not None and set(train.tolist()) == set(test.tolist())
+def _shares_domains(train: Samples, other: Samples) -> bool:
+    if train.domain is None or other.domain is None:
+        return False
+    return set(train.domain.tolist()) == set(other.domain.tolist())
 
 
 def _normalisation(
@@ -173,7 +212,7 @@ def _statistics(part: Part) -> tuple[list[float], list[float]]:
 
 def _digest(scenario: str, source: Source, drawn: Plan, parts: Mapping[str, tuple[Part, ...]]) -> str:
     digest = hashlib.sha256(f"{scenario} {drawn.class_order} {drawn.columns}".encode())
-    for samples in (source.train, source.test):
+    for samples in (source.train, source.test, *([] if source.valid is None else [source.valid])):
         digest.update(samples.store.fingerprint())
         digest.update(samples.y.numpy().tobytes())
     for split, of_split in parts.items():

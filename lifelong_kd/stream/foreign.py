@@ -16,6 +16,7 @@ from lifelong_kd.core.types import Scenario
 from lifelong_kd.stream.attribute import attribute_values
 from lifelong_kd.stream.benchmark import make_benchmark
 from lifelong_kd.stream.dataset import task_aware
+from lifelong_kd.stream.per_class import few_of_each, priority
 from lifelong_kd.stream.stream import Stream, StreamTask
 from lifelong_kd.stream.validation import held_out
 
@@ -23,7 +24,13 @@ __all__ = ["wrap_benchmark"]
 
 
 def wrap_benchmark(
-    name: str, benchmark: Any, *, scenario: Scenario, validation: float, seeds: Seeds
+    name: str,
+    benchmark: Any,
+    *,
+    scenario: Scenario,
+    validation: float,
+    seeds: Seeds,
+    per_class: int | None = None,
 ) -> Stream:
     """An Avalanche benchmark of either kind as a stream; columns are its classes as it numbers them.
 
@@ -36,9 +43,10 @@ def wrap_benchmark(
             experiences have the same classes, else ``class``.
         validation: share of each class's training data that is held out; 0 for none.
         seeds: the run's.
+        per_class: training samples of each class in each experience; ``None`` for all.
 
     Raises:
-        BadCall: if it is no such benchmark, or a different scenario.
+        BadCall: if it is no such benchmark, a different scenario, or a class has too few samples.
     """
     for stream in ("train_stream", "test_stream"):
         if not hasattr(benchmark, stream):
@@ -74,7 +82,17 @@ def wrap_benchmark(
     carve = valid is None and validation > 0
     if carve:
         _carve(datasets, validation, seeds)
-    if carve or not isinstance(benchmark, GenericCLScenario) or not hasattr(benchmark, "n_classes_per_exp"):
+    if per_class is not None:
+        datasets["train"] = [
+            dataset.subset(_few(dataset, per_class, index, seeds))
+            for index, dataset in enumerate(datasets["train"])
+        ]
+    if (
+        carve
+        or per_class is not None
+        or not isinstance(benchmark, GenericCLScenario)
+        or not hasattr(benchmark, "n_classes_per_exp")
+    ):
         benchmark = make_benchmark(datasets, [set(task) for task in labels], classes)
     count = max(column for task in classes for column in task) + 1
     named = tuple(str(column) for column in range(count))
@@ -131,6 +149,11 @@ def _carve(datasets: dict[str, list[Any]], validation: float, seeds: Seeds) -> N
         kept.append(dataset.subset(_rows(~out)))
         held.append(dataset.subset(_rows(out)).eval())
     datasets["train"], datasets["valid"] = kept, held
+
+
+def _few(dataset: Any, count: int, index: int, seeds: Seeds) -> list[int]:
+    y = torch.from_numpy(_values(dataset, "targets"))
+    return few_of_each(y, priority(len(y), seeds), count, f"experience {index}").tolist()
 
 
 def _rows(mask: Tensor) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -21,13 +23,20 @@ class Part(Dataset[tuple[Tensor, int]]):
         targets: the class column of each, int64 (samples,).
         label: the task label that all of them carry.
         view: what this task shows of a raw batch; ``None`` shows it as it is.
+        metadata: what is known of each sample of ``store`` besides its class; ``None`` if nothing is.
 
     Raises:
         ValueError: if ``rows`` and ``targets`` differ in length.
     """
 
     def __init__(
-        self, store: Store, rows: Tensor, targets: Tensor, label: int = 0, view: View | None = None
+        self,
+        store: Store,
+        rows: Tensor,
+        targets: Tensor,
+        label: int = 0,
+        view: View | None = None,
+        metadata: Sequence[Mapping[str, str]] | None = None,
     ) -> None:
         if len(rows) != len(targets):
             raise ValueError(f"{len(rows)} rows but {len(targets)} targets")
@@ -36,12 +45,21 @@ class Part(Dataset[tuple[Tensor, int]]):
         self.targets = targets.to(device="cpu", dtype=torch.int64)
         self.label = label
         self.view = view
+        self.metadata = metadata
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, position: int) -> tuple[Tensor, int]:
         return self.gather(torch.tensor([position]))[0], int(self.targets[position])
+
+    def at(self, index: Tensor) -> Part:
+        """The samples at the positions ``index`` (int64) as a part of their own."""
+        return Part(self.store, self.rows[index], self.targets[index], self.label, self.view, self.metadata)
+
+    def about(self, position: int) -> Mapping[str, str]:
+        """What is known of the sample at ``position`` besides its class."""
+        return {} if self.metadata is None else self.metadata[int(self.rows[position])]
 
     def gather(self, index: Tensor) -> Tensor:
         """Raw samples at the positions ``index`` (int64), in that order, as this task shows them."""

@@ -13,11 +13,11 @@ from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.stream.part import Part
-from lifelong_kd.stream.partition import cut
+from lifelong_kd.stream.partition import cut, order_of
 from lifelong_kd.stream.source import Samples, Source
 from lifelong_kd.stream.view import View
 
-__all__ = ["Plan", "TaskPlan", "plan"]
+__all__ = ["Plan", "TaskPlan", "plan", "tasks_of_groups"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TaskPlan:
         if by_domain and self.domains is not None and samples.domain is not None:
             mine &= torch.isin(samples.domain, torch.tensor(self.domains))
         rows = mine.nonzero().squeeze(1)
-        return Part(samples.store, rows, target[rows], self.label, self.view)
+        return Part(samples.store, rows, target[rows], self.label, self.view, samples.metadata)
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,26 @@ def plan(
     if scenario == "domain" and source.train.domain is not None:
         return _by_domain(source, source.train.domain, experiences, class_order, seeds)
     return _by_class(source, scenario, experiences, class_order, seeds)
+
+
+def tasks_of_groups(source: Source, class_order: int | Sequence[int] | None, seeds: Seeds) -> list[list[int]]:
+    """The classes of each task, where a group of classes that the data bring is a task.
+
+    Args:
+        source: has ``groups``.
+        class_order: the order of the groups, or a seed for it.
+        seeds: the run's; the name ``class_order`` is used if no order is given.
+
+    Raises:
+        BadCall: if the data bring no groups, or the order is not one of all groups.
+    """
+    if source.groups is None:
+        raise BadCall(
+            "stream.experiences is groups, but the data bring no groups of classes: give a number of tasks, or to a"
+            " stream of texts the option 'groups', a file {group: [classes]}"
+        )
+    order = order_of(len(source.groups), class_order, seeds, what="group")
+    return [list(source.groups[number]) for number in order]
 
 
 def _columns(classes: Sequence[int], first: int, total: int) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.stream.part import Part
+from lifelong_kd.stream.source import Kind
 from lifelong_kd.stream.store import Store, TensorStore
 from lifelong_kd.stream.transform import Pipeline
 
@@ -35,7 +36,7 @@ class Stream:
     the name of each column, ``classes`` the number of columns, ``input_shape`` the shape of one sample as the model
     sees it. ``transforms`` and ``parts`` (``"train"``, ``"valid"``, ``"test"``, one part a task) are ``None`` for a
     benchmark that was brought along. ``digest`` tells the stream from another: SHA-256 over shapes, labels, order and
-    splits.
+    splits. ``kind`` says what the raw samples are: numbers, texts as bytes, or recordings.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Stream:
     digest: str
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    kind: Kind = "samples"
 
     def __len__(self) -> int:
         return len(self.tasks)

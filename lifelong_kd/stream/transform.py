@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
+from lifelong_kd.stream.encode.base import Encoder, Remembered
 
 __all__ = ["Pipeline", "Transform"]
 
@@ -33,12 +34,13 @@ class Pipeline:
     """Raw samples as the model sees them: in training with augmentation, in evaluation without.
 
     ``uint8`` becomes float in [0, 1]; floating point data pass as they are; then the transforms; then
-    ``(x - mean) / std`` for each channel.
+    ``(x - mean) / std`` for each channel. Texts become what their encoder makes of them.
 
     Args:
         augment: transforms, in order.
         mean: one value a channel, or ``None`` for no normalisation.
         std: one value a channel, greater than 0.
+        encoder: reads raw samples that are texts; ``None`` for any other samples.
 
     Raises:
         BadCall: if only one of ``mean`` and ``std`` is given, they differ in length, or a ``std`` is not positive.
@@ -53,6 +55,7 @@ class Pipeline:
         augment: Sequence[Transform] = (),
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         if (mean is None) != (std is None):
             raise BadCall("normalisation needs both mean and std")
@@ -64,6 +67,8 @@ class Pipeline:
         self.augment = tuple(augment)
         self.mean = None if mean is None else tuple(float(value) for value in mean)
         self.std = None if std is None else tuple(float(value) for value in std)
+        self.encoder = encoder
+        self._read: Callable[[Tensor], Tensor] = _as_float if encoder is None else Remembered(encoder)
         self._on: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     @property
@@ -73,7 +78,7 @@ class Pipeline:
 
     def train(self, raw: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The training view of a raw batch; draws from ``generator``, or torch's default one."""
-        x = _as_float(raw)
+        x = self._read(raw)
         for transform in self.augment:
             x = transform(x, generator)
         return self._normalise(x)
@@ -85,7 +90,7 @@ class Pipeline:
             raw: the samples.
             change: what is done to them before normalisation, such as a corruption of images in [0, 1].
         """
-        x = _as_float(raw)
+        x = self._read(raw)
         for transform in self.augment:
             x = transform.still(x)
         return self._normalise(x if change is None else change(x))
@@ -104,7 +109,8 @@ class Pipeline:
             raise BadCall(
                 f"mean and std have {len(self.mean)} values but the samples have {shape[0]} channels"
             )
-        return tuple(self.eval(torch.zeros(1, *shape)).shape[1:])
+        kind = torch.float32 if self.encoder is None else torch.uint8  # no bytes: the empty text
+        return tuple(self.eval(torch.zeros(1, *shape, dtype=kind)).shape[1:])
 
     def _normalise(self, x: Tensor) -> Tensor:
         if self.mean is None or self.std is None:

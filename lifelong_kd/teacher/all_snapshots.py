@@ -66,7 +66,8 @@ class AllSnapshots(Teacher):
             raise RuntimeError("AllSnapshots was asked before it had a network")
         with torch.no_grad():
             said = {
-                index: self._forward(module, batch.x, batch.label) for index, module in self.modules.items()
+                index: self._forward(module, batch.x, batch.label, at=batch.at)
+                for index, module in self.modules.items()
             }
             heads = {index: one.heads for index, one in said.items()}
             if any(found is not None for found in heads.values()):

@@ -25,9 +25,14 @@ class Forward(Protocol):
     """How a model is called: precision, task labels and several heads are its business alone."""
 
     def __call__(
-        self, module: torch.nn.Module, x: torch.Tensor, label: torch.Tensor, wants: Wants = LOGITS
+        self,
+        module: torch.nn.Module,
+        x: torch.Tensor,
+        label: torch.Tensor,
+        wants: Wants = LOGITS,
+        at: str | None = None,
     ) -> Said:
-        """What ``module`` says about ``x``."""
+        """What ``module`` says about ``x``: samples, or outputs of its stage ``at``."""
 
 
 class Teacher(ABC):
@@ -67,6 +72,11 @@ class Teacher(ABC):
         """
         return None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the stream's samples that it keeps between two tasks; nothing for most."""
+        return 0
+
     def earlier_students(self, task: int) -> Sequence[int]:
         """The earlier tasks after which the student had the weights that this teacher has during ``task``."""
         return ()
@@ -96,6 +106,12 @@ class Teacher(ABC):
         """Told right after :meth:`begin_task` what the task is trained on; for a teacher that learns from it.
 
         A resumed task tells it again: what is drawn comes from ``seeds.derive`` and names of the teacher's own.
+        """
+
+    def succeeded(self) -> None:
+        """Told before a task begins whose student is another network than the one before.
+
+        What follows the student's weights begins anew; what has kept an earlier student goes on teaching.
         """
 
     def after_step(self, model: nn.Module, generator: torch.Generator) -> None:

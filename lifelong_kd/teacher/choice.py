@@ -47,7 +47,7 @@ class Choice(Composite):
     def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
         said = [self.logits(member, batch) for member in self.members]
         chosen = torch.stack([_of_the_true_class(logits, batch.y) for logits in said]).argmax(dim=0)
-        return Said(side_by_side(said)[chosen, torch.arange(len(batch), device=chosen.device)])
+        return self.said(side_by_side(said)[chosen, torch.arange(len(batch), device=chosen.device)])
 
 
 def _of_the_true_class(logits: Tensor, y: Tensor) -> Tensor:

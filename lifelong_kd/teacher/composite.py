@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.core.types import Batch
+from lifelong_kd.core.types import Batch, Said
 from lifelong_kd.teacher.base import Teacher
 
 __all__ = ["Composite", "side_by_side"]
@@ -18,7 +18,7 @@ __all__ = ["Composite", "side_by_side"]
 class Composite(Teacher):
     """Makes one answer of what its members say; it offers logits, on the sources on which all of them can.
 
-    Ready as soon as every member is. It has no state: the strategy keeps the members'.
+    Ready as soon as every member is. It abstains where a member does. It has no state: the strategy keeps the members'.
     """
 
     def __init__(self, members: Sequence[Any], *, at_least: int = 1) -> None:
@@ -30,6 +30,7 @@ class Composite(Teacher):
                 raise BadCall(f"a member of {called} is a teacher, not {member!r}")
         self._members = tuple(cast(Sequence[Teacher], members))
         self.sources = frozenset.intersection(*(member.sources for member in self._members))
+        self._known: Tensor | None = None
         self.needs_fields = frozenset().union(*(member.needs_fields for member in self._members))
         if not self.sources:
             raise BadCall(f"the members of {called} have no source on which all of them can teach")
@@ -63,7 +64,14 @@ class Composite(Teacher):
                 f"{type(self).__name__} joins logits side by side, but the network has separate heads for the task"
                 " labels; give a network of lifelong_kd with the head 'multihead'"
             )
+        if said.known is not None:
+            self._known = said.known if self._known is None else self._known & said.known
         return said.logits
+
+    def said(self, logits: Tensor) -> Said:
+        """The one answer, of those samples that every member asked since the last one knows."""
+        known, self._known = self._known, None
+        return Said(logits, known=known)
 
 
 def side_by_side(said: Sequence[Tensor]) -> Tensor:

@@ -80,7 +80,7 @@ class Concatenation(Composite):
         logits = parts[0].new_full((len(batch), max(self._task.seen) + 1), torch.nan)
         for classes, part in zip((self._task.old, self._task.new), parts, strict=True):
             logits[:, list(classes)] = part
-        return Said(logits)
+        return self.said(logits)
 
     def _part(self, member: Teacher, batch: Batch, classes: tuple[int, ...]) -> Tensor:
         logits, known = self.logits(member, batch), member.columns

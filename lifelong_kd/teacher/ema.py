@@ -50,7 +50,8 @@ class Ema(FrozenTeacher):
 
     It begins as a copy of the student after the run's first step and is ready from then on, in the first task already;
     it goes on through all tasks. When the student's head has got new rows, so does the average, at the next step, as
-    the student has them by then. It changes from step to step, so its outputs are never cached.
+    the student has them by then; a student of another architecture has an average of its own. It changes from step to
+    step, so its outputs are never cached.
 
     Args:
         decay: the share that is kept, in [0, 1).
@@ -97,6 +98,11 @@ class Ema(FrozenTeacher):
 
     def begin_task(self, task: Task) -> None:
         self._now = task.index
+        self._paired = None
+
+    def succeeded(self) -> None:
+        self.module, self.task_index = None, -1
+        self.steps = 0
         self._paired = None
 
     @torch.no_grad()

@@ -51,8 +51,8 @@ class Ensemble(Composite):
         said = side_by_side([self.logits(member, batch) for member in self.members])
         unknown = said.isnan().any(dim=0)
         if self.kind == "logits":
-            return Said(said.mean(dim=0))
+            return self.said(said.mean(dim=0))
         # Summed as logarithms: a probability too small for its precision would become minus infinity.
         logarithms = torch.log_softmax(said.masked_fill(unknown, -torch.inf), dim=2)
         mean = torch.logsumexp(logarithms, dim=0) - math.log(len(said))
-        return Said(mean.masked_fill(unknown, torch.nan))
+        return self.said(mean.masked_fill(unknown, torch.nan))

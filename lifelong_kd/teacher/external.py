@@ -141,6 +141,11 @@ class External(FrozenTeacher):
         self.module.to(device)
 
     def teach(self, batch: Batch, wants: Wants = LOGITS) -> Said:
+        if batch.at is not None:
+            raise BadCall(
+                f"an external teacher has no stage {batch.at!r} of the student's: it cannot teach on samples that are"
+                " replayed inside the student"
+            )
         if self.at is not None and (wants.maps or wants.at):
             wants = replace(wants, maps=False, at=self.at)
         said = self.ask(batch, wants) if self._met else self._first(batch, wants)

@@ -51,7 +51,7 @@ class FrozenTeacher(Teacher):
         if self.module is None or self._forward is None:
             raise RuntimeError(f"{type(self).__name__} was asked before it had a network")
         with torch.set_grad_enabled(wants.gradients):
-            return self._forward(self.module, batch.x, batch.label, wants)
+            return self._forward(self.module, batch.x, batch.label, wants, batch.at)
 
     def state_dict(self) -> dict[str, Any]:
         if self.module is None:

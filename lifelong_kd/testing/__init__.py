@@ -10,7 +10,9 @@ framework; in pytest a test is one line::
 """
 
 from lifelong_kd.testing.correction import check_correction
+from lifelong_kd.testing.encoder import check_encoder
 from lifelong_kd.testing.family import check_family
+from lifelong_kd.testing.generator import check_generator
 from lifelong_kd.testing.knowledge import check_knowledge
 from lifelong_kd.testing.memory import check_memory
 from lifelong_kd.testing.model import check_model
@@ -26,7 +28,9 @@ from lifelong_kd.testing.tracker import check_tracker
 __all__ = [
     "check_controller",
     "check_correction",
+    "check_encoder",
     "check_family",
+    "check_generator",
     "check_knowledge",
     "check_memory",
     "check_model",

@@ -75,6 +75,7 @@ class Course:
         epochs: the configured number.
         most: rounds of one task at most.
         folder: where the controller may write.
+        scored: whether the generator, as good as the student on the current task, has a score.
     """
 
     respond: Response
@@ -87,6 +88,7 @@ class Course:
     epochs: int = 3
     most: int = 200
     folder: Path | None = None
+    scored: bool = True
 
     def play(self, controller: Controller, name: str | None = None) -> list[Played]:
         """Let a controller decide from the first task to the last.
@@ -183,9 +185,11 @@ class Course:
         looks = controller.looks
         found = {of: reading(self.respond(of, task, index, proposal), self.samples) for of in range(task + 1)}
         old = {of: one for of, one in found.items() if of < task}
+        score = 1.0 - found[task].accuracy if self.scored and "generator" in looks else None
         return Figures(
             task,
             found[task] if "train" in looks else None,
             _Upto(task, found if "validation" in looks else {}),
             _Upto(task, old if "memory" in looks else {}),
+            score,
         )

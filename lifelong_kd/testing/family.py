@@ -165,7 +165,9 @@ def _run(
         raise
     found = experiment.ledger.found[NAME]
     varies = frozenset(watched.family.varies)
-    return _Measured(watched.name, varies, end, found, experiment.families.summaries()[NAME], watched.traces)
+    return _Measured(
+        watched.name, varies, end, found, experiment.families.summaries().get(NAME, {}), watched.traces
+    )
 
 
 def _stopped_and_resumed(

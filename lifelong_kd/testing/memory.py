@@ -25,6 +25,9 @@ class _Data:
     def raw(self, index: Tensor) -> Tensor:
         return torch.stack([index.float(), self.targets[index].float()], dim=1)
 
+    def about(self, index: Tensor) -> list[dict[str, str]]:
+        return [{} for _ in range(len(index))]
+
     def plain(self, raw: Tensor) -> Tensor:
         return raw
 

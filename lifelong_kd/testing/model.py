@@ -32,6 +32,11 @@ def check_model(make: Callable[[], Network], input_shape: tuple[int, ...], class
         torch.manual_seed(0)
         network, other = make(), make()
         x = torch.rand(3, *input_shape)
+        vocabulary = getattr(network.backbone, "vocabulary", None)
+        if vocabulary is not None:  # numbers of words, in the first text some, in the last none
+            x = torch.randint(1, vocabulary, x.shape) * (
+                torch.rand(x.shape) < torch.tensor([[0.6], [1.0], [0.0]])
+            )
         for one in (network, other):
             one.grow(tuple(range(classes // 2)), 0)
         network.eval()

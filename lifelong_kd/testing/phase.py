@@ -16,6 +16,7 @@ from lifelong_kd.memory.base import Samples
 from lifelong_kd.memory.exemplars import Balanced
 from lifelong_kd.model.build import build_network
 from lifelong_kd.model.hearing import Hearing
+from lifelong_kd.model.inside import from_inside
 from lifelong_kd.phase.base import Phase, Stage
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.task_loss import TaskLoss
@@ -39,6 +40,9 @@ class _Data:
 
     def raw(self, index: Tensor) -> Tensor:
         return self.x[index]
+
+    def about(self, index: Tensor) -> list[dict[str, str]]:
+        return [{} for _ in range(len(index))]
 
     def plain(self, raw: Tensor) -> Tensor:
         return raw
@@ -108,10 +112,12 @@ class SmallRun:
             held=held,
         )
 
-    def say(self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+    def say(
+        self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None
+    ) -> Said:
         """What any module built like the student says."""
         with Hearing(module, wants) as hearing:
-            return hearing.said(module(x))
+            return hearing.said(module(x) if at is None else from_inside(module, x, at))
 
     def describe(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """The student's logits and features in evaluation mode."""

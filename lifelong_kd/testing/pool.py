@@ -26,6 +26,9 @@ class _Data:
     def raw(self, index: Tensor) -> Tensor:
         return self.x[index]
 
+    def about(self, index: Tensor) -> list[dict[str, str]]:
+        return [{} for _ in range(len(index))]
+
     def plain(self, raw: Tensor) -> Tensor:
         return raw.float() / 255
 

@@ -52,6 +52,8 @@ def check_controller(
     responses = RESPONSES if respond is None else (*RESPONSES, respond)
     courses = [Course(response, tasks, kinds, most=most) for response in responses]
     courses += [replace(courses[0], temperature=None, samples=1), replace(courses[0], speaking=False)]
+    if "generator" in watched.looks:
+        courses += [replace(course, scored=False) for course in courses]
     if not _refuses(watched.controller, {}):
         courses.append(replace(courses[0], terms={}))
     for course in courses:

@@ -11,6 +11,7 @@ import torch
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.model.build import build_network
+from lifelong_kd.model.transfer import Transfer
 from lifelong_kd.rounds.base import Controller
 from lifelong_kd.stream.augment.crop import Crop
 from lifelong_kd.stream.build import build_stream
@@ -21,6 +22,7 @@ from lifelong_kd.training.experiment import Experiment
 from lifelong_kd.training.families.base import Family
 from lifelong_kd.training.optimizer import sgd
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
+from lifelong_kd.training.succession import Successors
 
 __all__ = ["small_experiment", "small_stream"]
 
@@ -65,6 +67,8 @@ def small_experiment(
     validation: float = 0.2,
     controller: Controller | None = None,
     families: Mapping[str, Family] | None = None,
+    students: Mapping[int, tuple[str, Mapping[str, Any]]] | None = None,
+    transfer: Transfer = "none",
     **training: Any,
 ) -> Experiment:
     """An experiment on :func:`small_stream` with a small network that has BatchNorm and dropout.
@@ -81,17 +85,25 @@ def small_experiment(
         validation: share of the training data that is kept out of training.
         controller: of the rounds of each task; a single one if ``None``.
         families: further scores.
+        students: name and options of the backbones that take the student's place, by task.
+        transfer: how those begin with weights of the student before them.
         **training: options of :class:`~lifelong_kd.training.options.TrainingOptions`.
     """
     stream = small_stream(scenario, augment=augment, validation=validation)
     seeds = Seeds(0)
+    top: tuple[str, dict[str, Any]] = (head or ("multihead" if scenario == "task" else "linear"), {})
     with seeds.default("init"):
         network = build_network(
             stream.input_shape,
             stream.classes,
             model=model or ("mlp", {"hidden": [16], "batch_norm": True, "dropout": dropout}),
-            head=(head or ("multihead" if scenario == "task" else "linear"), {}),
+            head=top,
         )
+    later, described = {}, {}
+    for task, other in (students or {}).items():
+        with seeds.default(f"init/student/{task}"):
+            later[task] = build_network(stream.input_shape, stream.classes, model=other, head=top)
+        described[task] = {"name": other[0], **other[1], "head": {"name": top[0]}}
     options = {"epochs": 2, "batch_size": 16, "checkpoint_every": 1, **training}
     return Experiment(
         settings={"strategy": {"name": "check"}, "stream": {"name": "small"}, "tracking": {"log_every": 5}},
@@ -108,6 +120,7 @@ def small_experiment(
         precision="float32",
         controller=controller,
         families=families,
+        successors=Successors(later, described, transfer),
         # Drawing would take three times as long as everything else.
         plots=False,
     )

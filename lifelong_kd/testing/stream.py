@@ -78,8 +78,8 @@ def _check_experience(stream: Stream, experience: Any, where: str, task: Any) ->
         f"the {where} have shape {tuple(x.shape)}, not {stream.input_shape}",
     )
     expect(
-        x.is_floating_point() and bool(x.isfinite().all()),
-        f"the {where} are not finite floating point numbers",
+        (x.is_floating_point() or x.dtype == torch.int64) and bool(x.isfinite().all()),
+        f"the {where} are neither finite floating point numbers nor numbers of words (int64)",
     )
     expect(int(y) == int(targets[0]), f"the {where} have other targets in their items than in their list")
     expect(

@@ -9,14 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import LOGITS, Batch, Said, Task, Wants
 from lifelong_kd.model.build import build_network
 from lifelong_kd.model.freeze import digest
 from lifelong_kd.model.hearing import Hearing
+from lifelong_kd.model.inside import from_inside
 from lifelong_kd.model.network import Network
 from lifelong_kd.teacher.base import Teacher, networks
 from lifelong_kd.teacher.expert import Expert
 from lifelong_kd.testing.expect import expect
+from lifelong_kd.training.task_data import ForeignData
 
 __all__ = ["check_teacher"]
 
@@ -59,9 +62,11 @@ def _network() -> Network:
     return network
 
 
-def _forward(module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+def _forward(
+    module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None
+) -> Said:
     with Hearing(module, wants, leaves=wants.gradients) as hearing:
-        return hearing.said(module(x))
+        return hearing.said(module(x) if at is None else from_inside(module, x, at))
 
 
 def _family(teacher: Teacher) -> list[Teacher]:
@@ -132,8 +137,24 @@ def _live(teacher: Teacher, student: Network) -> None:
 
 
 def _tell_of(task: Task, family: list[Teacher]) -> None:
+    y = torch.tensor(task.new).repeat_interleave(SAMPLES // 2)
+    data = ForeignData(_Labelled(_samples(50 + task.index), y), torch.device("cpu"))
     for member in family:
         member.begin_task(task)
+        member.study(task, data, Seeds(0))
+
+
+class _Labelled:
+    """The training data of a task, as a benchmark of Avalanche's has them."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self.x, self.targets = x, y.tolist()
+
+    def eval(self) -> _Labelled:
+        return self
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        return self.x[place], self.targets[place]
 
 
 def _check_unmoved(teacher: Teacher, student: nn.Module, batch: Batch) -> None:
@@ -155,10 +176,16 @@ def _check_said(teacher: Teacher, batch: Batch) -> None:
     name, offers = type(teacher).__name__, teacher.offers
     logits = teacher.teach(batch).logits
     width = logits.shape[1]
+    sure = teacher.teach(batch).known
+    expect(
+        sure is None or (sure.dtype == torch.bool and sure.shape == (SAMPLES,)),
+        f"{name} abstains by {sure}, not by a bool for each sample",
+    )
     expect(logits.shape == (SAMPLES, width), f"the logits of {name} have shape {tuple(logits.shape)}")
     expect(not logits.requires_grad, f"what {name} says carries a gradient")
     known = list(teacher.columns) if teacher.columns is not None else list(range(width))
-    expect(logits[:, known].isfinite().all(), f"{name} says no finite logits at the columns that it knows")
+    asked = logits if sure is None else logits[sure]
+    expect(asked[:, known].isfinite().all(), f"{name} says no finite logits at the columns that it knows")
     other = [column for column in range(width) if column not in known]
     expect(logits[:, other].isnan().all(), f"{name} says something about classes that it does not know")
     if "features" in offers:

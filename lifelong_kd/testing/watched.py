@@ -115,6 +115,13 @@ class Watched(Controller):
         expect(
             not (first and proposal.start == "kept"), f"{said} to start with a kept round before there is one"
         )
+        if proposal.start == "last":
+            expect(not first, f"{said} to go on from the last round before there is one")
+            expect(
+                self.controller.goes_on,
+                f"{said} to go on from the last round, and its class does not say `goes_on = True`",
+            )
+            expect(first or not view.last.diverged, f"{said} to go on from a round that diverged")
         generation = proposal.generation
         expect(0 <= generation < math.inf, f"{said} the weight {generation} for a second teacher")
         expect(not (first and generation), f"{said} a second teacher before a round is kept")

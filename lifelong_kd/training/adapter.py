@@ -15,6 +15,7 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import LOGITS, Batch, Said, Wants
 from lifelong_kd.model.freeze import unwrapped
 from lifelong_kd.model.hearing import Hearing
+from lifelong_kd.model.inside import from_inside, heard_behind
 from lifelong_kd.model.network import Network
 from lifelong_kd.model.taps import penultimate
 from lifelong_kd.training.stopwatch import Stopwatch
@@ -54,6 +55,8 @@ def grow_head(model: nn.Module, classes: Sequence[int], label: int, seeds: Seeds
 
 PER_SAMPLE = (
     nn.Linear,
+    nn.Embedding,
+    nn.EmbeddingBag,
     nn.modules.conv._ConvNd,
     nn.modules.pooling._MaxPoolNd,
     nn.modules.pooling._AvgPoolNd,
@@ -120,10 +123,15 @@ class Adapter:
 
     # ---- teachers ---------------------------------------------------------------------------------------------
 
-    def forward(self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
-        """What any module built like the student says; of each of its heads by task label if it has several."""
+    def forward(
+        self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None
+    ) -> Said:
+        """What any module built like the student says; of each of its heads by task label if it has several.
+
+        Where ``at`` names a stage, ``x`` is its output.
+        """
         with self.teaching.running(), self.precision():
-            if isinstance(module, MultiTaskModule):
+            if isinstance(module, MultiTaskModule) and at is None:
                 # Without labels such a network answers for every task; some override only ``forward``.
                 heads = {key: said.float() for key, said in module(x, None).items()}
                 if not wants.only_logits:
@@ -132,7 +140,7 @@ class Adapter:
                         " lifelong_kd with the head 'multihead'"
                     )
                 return Said(x.new_empty(len(x), 0), heads=heads)
-            return _ask(module, x, wants, leaves=wants.gradients)
+            return _ask(module, x, wants, leaves=wants.gradients, at=at)
 
     # ---- the student ------------------------------------------------------------------------------------------
 
@@ -156,16 +164,21 @@ class Adapter:
         """What the student says about a batch, under the samples' own task labels."""
         # The heads are asked on the features of the new batch only, so those have to survive this pass.
         features = self._features
-        said = self.say(self.template.model, batch.x, batch.label, wants)
+        said = self.say(self.template.model, batch.x, batch.label, wants, batch.at)
         self._features = features
         return said
 
-    def say(self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
-        """What any module built like the student says, under the samples' own task labels; it may carry a gradient."""
+    def say(
+        self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None
+    ) -> Said:
+        """What any module built like the student says, under the samples' own task labels; it may carry a gradient.
+
+        Where ``at`` names a stage, ``x`` is its output.
+        """
         with self.precision():
-            if isinstance(module, MultiTaskModule):
+            if isinstance(module, MultiTaskModule) and at is None:
                 return _ask(module, x, wants, label)
-            return _ask(module, x, wants)
+            return _ask(module, x, wants, at=at)
 
     def answer(self, module: nn.Module, x: Tensor, label: Tensor) -> Tensor:
         """The logits of any module built like the student, under the samples' own task labels."""
@@ -246,10 +259,17 @@ def of_several() -> Iterator[None]:
         ) from error
 
 
-def _ask(model: nn.Module, x: Tensor, wants: Wants, *label: Tensor, leaves: bool = False) -> Said:
+def _ask(
+    model: nn.Module, x: Tensor, wants: Wants, *label: Tensor, leaves: bool = False, at: str | None = None
+) -> Said:
+    def answer() -> Tensor:
+        logits: Tensor = model(x, *label) if at is None else from_inside(model, x, at)
+        return logits.float()
+
     if wants.only_logits:
         with of_several():
-            return Said(model(x, *label).float())
-    with of_several(), Hearing(model, wants, leaves=leaves) as hearing:
-        logits = model(x, *label)
-    return hearing.said(logits.float())
+            return Said(answer())
+    heard = wants if at is None else heard_behind(model, wants, at)
+    with of_several(), Hearing(model, heard, leaves=leaves) as hearing:
+        logits = answer()
+    return hearing.said(logits)

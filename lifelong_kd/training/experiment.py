@@ -25,12 +25,14 @@ from lifelong_kd.tracking.jsonl import truncate as truncate_metrics
 from lifelong_kd.training import checkpoint
 from lifelong_kd.training.ask import Asker
 from lifelong_kd.training.avalanche.strategy import AvalancheStrategy
+from lifelong_kd.training.check_succession import check_succession
 from lifelong_kd.training.engine import Engine
 from lifelong_kd.training.environment import environment
 from lifelong_kd.training.evaluate import Evaluator
 from lifelong_kd.training.families.base import Family
 from lifelong_kd.training.families.measuring import Families
 from lifelong_kd.training.folder import RunFolder, check_folder
+from lifelong_kd.training.inputs import check_input
 from lifelong_kd.training.interrupt import Interrupted, interruptible
 from lifelong_kd.training.keeper import Keeper, write_status
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
@@ -43,6 +45,7 @@ from lifelong_kd.training.rounds.figures import Sight
 from lifelong_kd.training.rounds.loop import Rounds
 from lifelong_kd.training.session import Session
 from lifelong_kd.training.state import RunState
+from lifelong_kd.training.succession import Succession, Successors
 from lifelong_kd.training.telling import Teller
 from lifelong_kd.training.watch import Watch
 
@@ -70,6 +73,7 @@ class Experiment:
         precision: ``float32`` or ``bf16``.
         controller: how often, and how, each task is trained; once if ``None``.
         families: scores beyond the accuracy matrix, by name.
+        successors: networks that take the student's place when later tasks begin.
         plots: whether the accuracy matrix and its like are drawn at the end.
     """
 
@@ -90,10 +94,12 @@ class Experiment:
         precision: str,
         controller: Controller | None = None,
         families: Mapping[str, Family] | None = None,
+        successors: Successors | None = None,
         plots: bool = True,
     ) -> None:
         if training.threads is not None:
             torch.set_num_threads(training.threads)
+        check_input(stream, network)
         self.settings = dict(settings)
         self.name = name
         self.stream = stream
@@ -111,7 +117,9 @@ class Experiment:
         self.make_optimizer = optimizer
         if training.channels_last:
             network = network.to(memory_format=torch.channels_last)
-        pristine = copy.deepcopy(network)
+        succession = Succession(
+            copy.deepcopy(network), successors or Successors(), optimizer, seeds, training.channels_last
+        )
         network = network.to(self.device)
         common: dict[str, Any] = {
             "model": network,
@@ -130,15 +138,21 @@ class Experiment:
             strategy.check_stream(
                 [task.classes for task in stream.tasks], [str(n) for n in stream.class_names]
             )
+            check_succession(strategy, succession, stream)
             self.plugin = DistillationPlugin(strategy, scenario=stream.scenario, seeds=seeds)
+            self.plugin.succession = succession
             self.engine: Any = Engine(criterion=nn.CrossEntropyLoss(), plugins=[self.plugin], **common)
             self.plugin.attach(self.engine)
             place_data(stream, self.device)
-            self.state = RunState(self.engine, self.plugin, seeds, self.ledger, pristine)
+            self.state = RunState(self.engine, self.plugin, seeds, self.ledger, succession)
         elif not isinstance(strategy, AvalancheStrategy):
             raise BadCall(
                 "a strategy's function has to return a lifelong_kd.strategy.base.Strategy;"
                 f" this one returned {type(strategy).__name__}"
+            )
+        elif succession.later:
+            raise BadCall(
+                "model.student: Avalanche's own strategies go on with one network from the first task to the last"
             )
         elif not isinstance(self.controller, Single):
             raise BadCall(

@@ -19,6 +19,7 @@ from lifelong_kd.training import checkpoint
 from lifelong_kd.training.cost import cost_of
 from lifelong_kd.training.folder import RunFolder
 from lifelong_kd.training.lineage import Lineage
+from lifelong_kd.training.outside import corrected_by, view_of
 from lifelong_kd.training.plots import draw
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.results import Ledger, Results
@@ -103,7 +104,7 @@ class Keeper:
             "task": task,
             "classes": [str(name) for name in self.ledger.per_task[-1]["classes"]],
             "digest": digest(model),
-            "config": self.settings,
+            "config": self._config(task),
             "scores": self.ledger.scores(),
         }
         if self.plugin is not None and isinstance(model, Network):
@@ -112,15 +113,25 @@ class Keeper:
                 "classes": self.stream.classes,
                 "columns": [str(name) for name in self.stream.class_names],
                 "tasks": [[list(done.new), done.label] for done in self.plugin.tasks],
+                "view": view_of(self.stream),
+                "corrected_by": corrected_by(self.plugin.strategy),
             }
         path = checkpoint.save_model(self.folder, model, task=task, about=about)
         teachers = self.plugin.strategy.teachers if self.plugin is not None else {}
         phases = self.plugin.strategy.phases if self.plugin is not None else ()
+        succession = self.plugin.succession if self.plugin is not None else None
         anew = any(phase.begins_anew(task) for phase in phases)
+        anew = anew or (succession is not None and succession.begins_anew(task))
         parents = self.lineage.parents(task, teachers, self.origin, anew=anew)
         file = str(path.relative_to(self.folder.path))
         self.lineage.add(task, file, about["digest"], about["classes"], parents)
         return path, self._known(about, parents)
+
+    def _config(self, task: int) -> Mapping[str, Any]:
+        """The configuration with the model that the student of ``task`` is."""
+        succession = self.plugin.succession if self.plugin is not None else None
+        model = succession.settings(task) if succession is not None else None
+        return self.settings if model is None else {**self.settings, "model": dict(model)}
 
     def kept_models(self, tasks: int) -> Iterator[tuple[Path, int, dict[str, Any]]]:
         """The models after the first ``tasks`` tasks as :meth:`keep_model` told of them: file, task, what is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -71,6 +72,8 @@ def round_values(done: Round, seconds: float) -> dict[str, Any]:
         values["round/validation/new"] = figures.new()
     if figures.train is not None:
         values["round/train/new"] = figures.train.accuracy
+    if figures.generator is not None and math.isfinite(figures.generator):
+        values["round/generator"] = figures.generator
     values["round/lr"] = proposal.lr
     values["round/generation"] = proposal.generation
     values |= {f"round/factor/{name}": factor for name, factor in proposal.factors.items()}
@@ -91,6 +94,8 @@ def round_line(task: int, done: Round, more: bool) -> str:
             parts[-1] += f", old {100 * old:.2f}"
     elif figures.memory and (old := figures.old("memory")) is not None:
         parts.append(f"memory old {100 * old:.2f}")
+    if figures.generator is not None and not done.diverged:
+        parts.append(f"generator {figures.generator:.4g}")
     if done.pruned and not done.diverged:
         parts.append("broken off")
     outcome = "kept" if done.kept else "rolled back"

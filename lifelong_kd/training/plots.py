@@ -42,6 +42,7 @@ def _rounds(per_task: Sequence[Mapping[str, Any]]) -> list[Tried]:
                     new=new,
                     old=old,
                     kept=done["round"] == entry["kept_round"],
+                    score=done.get("generator"),
                 )
             )
     return found

@@ -22,6 +22,7 @@ from lifelong_kd.strategy.lesson import Lesson, Source
 from lifelong_kd.stream.dataset import task_aware, tensor_dataset
 from lifelong_kd.teacher.base import Teacher
 from lifelong_kd.training.adapter import Adapter, Template, grow_head
+from lifelong_kd.training.succession import Succession
 from lifelong_kd.training.task_data import ForeignData
 
 __all__ = ["DistillationPlugin", "plugin"]
@@ -45,6 +46,7 @@ class DistillationPlugin(SupervisedPlugin):
         self.scenario = scenario
         self.seeds = seeds or Seeds(0)
         self.tasks: list[Task] = []
+        self.succession: Succession | None = None
         self._adapter: Adapter | None = None
         self._lesson: Lesson | None = None
         self._joined: list[Source] = []
@@ -127,15 +129,24 @@ class DistillationPlugin(SupervisedPlugin):
         return "task" if labelled or self.adapter.multitask else "class"
 
     def before_train_dataset_adaptation(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
-        self.enter(strategy.model, strategy.experience)
+        self.enter(strategy, strategy.experience, resumed=_resumed_inside(strategy))
         strategy.model.to(strategy.device)
 
-    def enter(self, model: nn.Module, experience: Any) -> None:
-        """Begin a task: note its classes and let the head grow, before the optimiser is told of its parameters."""
+    def enter(self, template: Template, experience: Any, *, resumed: bool = False) -> None:
+        """Begin a task: note its classes and let the head grow, before the optimiser is told of its parameters.
+
+        Args:
+            template: whose model is the student; another one may take its place.
+            experience: the task.
+            resumed: whether saved weights are about to take the place of those that the student begins with.
+        """
         task = self.next_task(experience)
         self.tasks.append(task)
         self._earlier.append(experience)
-        grow_head(model, task.new, task.label, self.seeds, task.index)
+        if self.succession is not None:
+            samples = None if resumed else (lambda: _task_data(template))
+            self.succession.enter(template, self.strategy, self.tasks, samples)
+        grow_head(template.model, task.new, task.label, self.seeds, task.index)
 
     def after_train_dataset_adaptation(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         strategy.adapted_dataset = self._training_set(strategy)

@@ -184,7 +184,8 @@ class Session:
     def _finish(self) -> Results:
         summaries = self.families.summaries()
         pictures = self.keeper.draw(summaries, self.families.draw)
-        self.teller.end(self.keeper.results("finished", summaries), summaries, pictures, self._step())
+        data = self.keeper.results("finished", summaries)
+        self.teller.end(data, summaries, pictures, self._step(), self.families.tables())
         results = self.keeper.finish(summaries)
         self.teller.results()
         return results
@@ -260,6 +261,8 @@ class Session:
         self._tick("training")
         self.families.before_end(self._task)
         self._tick("evaluation")
+        if self.rounds is not None:
+            self.rounds.trained()
         if self.plugin is not None:
             self.plugin.end()
         self._tick("training")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.training import checkpoint
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.results import Ledger
+from lifelong_kd.training.succession import Succession
 
 __all__ = ["RunState"]
 
@@ -25,17 +25,17 @@ class RunState:
         plugin: the strategy.
         seeds: named generators.
         ledger: what has been measured.
-        pristine: the network as it was built, before any head has grown.
+        succession: which network is the student of each task.
     """
 
     def __init__(
-        self, engine: Any, plugin: DistillationPlugin, seeds: Seeds, ledger: Ledger, pristine: nn.Module
+        self, engine: Any, plugin: DistillationPlugin, seeds: Seeds, ledger: Ledger, succession: Succession
     ) -> None:
         self.engine = engine
         self.plugin = plugin
         self.seeds = seeds
         self.ledger = ledger
-        self.pristine = pristine
+        self.succession = succession
 
     def capture(self) -> dict[str, Any]:
         """Tensors, numbers, strings and containers of them."""
@@ -67,7 +67,7 @@ class RunState:
         rest waits for :meth:`restore`; but a memory that joins the task's training set is needed at once.
         """
         for experience in experiences:
-            self.plugin.enter(self.engine.model, experience)
+            self.plugin.enter(self.engine, experience, resumed=True)
         self.engine.model.to(self.engine.device)
         self.engine.make_optimizer()
         if not state["inside"]:
@@ -79,7 +79,7 @@ class RunState:
 
     def rebuild(self, task: int) -> nn.Module:
         """A network of the structure that the student had after ``task``."""
-        network = copy.deepcopy(self.pristine)
+        network = self.succession.pristine(task)
         grow = getattr(network, "grow", None)
         if callable(grow):
             # The values are loaded afterwards; what growing draws must not be missing elsewhere.

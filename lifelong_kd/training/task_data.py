@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -56,6 +56,10 @@ class PartData:
         back = torch.cat(pieces).argsort()
         return torch.cat(gathered)[back.to(self.device)]
 
+    def about(self, index: Tensor) -> list[Mapping[str, str]]:
+        places = zip(self.part_of[index].tolist(), self.row[index].tolist(), strict=True)
+        return [self.parts[number].about(row) for number, row in places]
+
     def plain(self, raw: Tensor) -> Tensor:
         return self.pipeline.eval(raw)
 
@@ -87,6 +91,9 @@ class ForeignData:
 
     def raw(self, index: Tensor) -> Tensor:
         return torch.stack([torch.as_tensor(self.dataset[i][0]) for i in index.tolist()]).to(self.device)
+
+    def about(self, index: Tensor) -> list[Mapping[str, str]]:
+        return [{} for _ in range(len(index))]
 
     def plain(self, raw: Tensor) -> Tensor:
         return raw

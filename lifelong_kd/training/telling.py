@@ -8,6 +8,7 @@ from typing import Any
 
 from lifelong_kd.evaluation.thumbnail import draw_matrix
 from lifelong_kd.tracking.composite import Trackers
+from lifelong_kd.training.families.base import Table
 from lifelong_kd.training.folder import RunFolder
 from lifelong_kd.training.lineage import artifact_name
 from lifelong_kd.training.logged import logged
@@ -20,7 +21,17 @@ Summaries = Mapping[str, Mapping[str, float | None]]
 Pictures = list[tuple[str, Path]]
 
 MATRIX_COLUMNS = ("after task", "test task", "accuracy")
-ROUND_COLUMNS = ("task", "round", "decision", "reason", "tried", "new task", "old tasks", "verdict")
+ROUND_COLUMNS = (
+    "task",
+    "round",
+    "decision",
+    "reason",
+    "tried",
+    "new task",
+    "old tasks",
+    "generator",
+    "verdict",
+)
 
 
 class Teller:
@@ -77,7 +88,12 @@ class Teller:
         self._trackers.artifact(path, artifact_name(self._run_id, task), "model", metadata)
 
     def end(
-        self, results: Mapping[str, Any], summaries: Summaries, pictures: Pictures, step: Mapping[str, int]
+        self,
+        results: Mapping[str, Any],
+        summaries: Summaries,
+        pictures: Pictures,
+        step: Mapping[str, int],
+        tables: Mapping[str, Table] | None = None,
     ) -> None:
         """Every task is learned: the last pictures and the scores.
 
@@ -86,9 +102,12 @@ class Teller:
             summaries: the scores of each family.
             pictures: what was drawn of the whole run.
             step: where the run is.
+            tables: what the families end with.
         """
         for key, path in pictures:
             self._trackers.figure(key, path, step)
+        for name, table in (tables or {}).items():
+            self._trackers.table(f"report/{name}", table.columns, table.rows, step)
         scores: dict[str, Any] = dict(self._ledger.scores())
         for name, family in {**summaries, "cost": results["cost"]}.items():
             scores |= {f"{name}/{key}": value for key, value in family.items()}
@@ -118,4 +137,5 @@ def _round_row(entry: Mapping[str, Any], done: Mapping[str, Any]) -> list[Any]:
     decision = "taken" if done["round"] == entry["kept_round"] else "kept" if done["kept"] else "rolled back"
     tried = ", ".join(f"{name}={value}" for name, value in done["tried"].items())
     new, old = reached(entry["task"], done)
-    return [entry["task"], done["round"], decision, done["reason"], tried, new, old, done["verdict"]]
+    score = done.get("generator")
+    return [entry["task"], done["round"], decision, done["reason"], tried, new, old, score, done["verdict"]]

@@ -26,7 +26,7 @@ from lifelong_kd.training.families.robustness import Robustness
 
 Write = Callable[..., Path]
 
-ON = {"calibration", "cost", "generalisation", "teacher"}
+ON = {"calibration", "cost", "generalisation", "samples", "teacher"}
 BASE: dict[str, Any] = {"stream": "split_digits", "model": "mlp", "strategy": "lwf"}
 
 
@@ -72,7 +72,7 @@ def test_on_off_and_options() -> None:
     given = {"calibration": False, "cost": False, "robustness": {"families": ["blur"], "samples": 7}}
     families = build_parts(load_config({**BASE, "evaluation": given}))[-1]
     robustness = families["robustness"]
-    assert set(families) == {"generalisation", "teacher", "robustness"}
+    assert set(families) == {"generalisation", "samples", "teacher", "robustness"}
     assert isinstance(robustness, Robustness)
     assert (robustness.families, robustness.samples) == (("blur",), 7)
 

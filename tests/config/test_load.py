@@ -34,6 +34,7 @@ def test_every_default_is_filled_in(write: Write) -> None:
         "augment": [],
         "normalize": None,
         "in_memory": "auto",
+        "per_class": None,
         "size": 3,
     }
     assert settings["model"]["head"]["name"] == "linear" and settings["model"]["width"] == 4

@@ -1,5 +1,6 @@
 """One canonical case for every registered component; a component without an entry fails the suite."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import torch
 
 from lifelong_kd.correction import registry as corrections
+from lifelong_kd.generator import registry as generators
+from lifelong_kd.generator.adversarial import Abd
+from lifelong_kd.generator.inversion import DeepInversion
+from lifelong_kd.generator.vae import Vae
 from lifelong_kd.knowledge import registry as knowledges
 from lifelong_kd.memory import registry as memories
 from lifelong_kd.model import heads
@@ -18,7 +23,7 @@ from lifelong_kd.rounds import registry as rounds
 from lifelong_kd.schedule import registry as schedules
 from lifelong_kd.strategy import registry as strategies
 from lifelong_kd.strategy.terms import registry as terms
-from lifelong_kd.stream import pools, transforms
+from lifelong_kd.stream import encoders, pools, transforms
 from lifelong_kd.stream import registry as streams
 from lifelong_kd.stream.pool_patches import PatchesPool
 from lifelong_kd.teacher import registry as teachers
@@ -28,6 +33,7 @@ from lifelong_kd.teacher.snapshot import Snapshot
 from lifelong_kd.tracking import registry as trackers
 from lifelong_kd.training import optimizers
 from lifelong_kd.training.families import registry as families
+from tests.training.gaussians import replaying
 
 Case = dict[str, Any]
 
@@ -62,9 +68,11 @@ SCHEDULE: dict[str, Case] = {
     "gradient_ratio": {"of": [0.0, 1.0, 1.0, 1.0, 2.0], "scale": 0.5, "every": 3},
     "inverse_task": {},
     "linear": {"of": 2.0, "stop": 3.0, "share": 0.7},
+    "log_sqrt": {"scale": 0.15},
     "old_all": {"scale": 1.0},
     "per_old_class": {"of": 2.0},
     "per_task": {"weights": [0.0, 1.0, 2.0, 3.0, 4.0]},
+    "per_log_sqrt": {"scale": 0.5},
     "power_ratio": {"scale": 5.0},
     "product": {"of": 2.0, "by": [0.0, 1.0, 2.0, 3.0, 4.0]},
     "sample_share": {},
@@ -92,10 +100,23 @@ TEACHER: dict[str, Callable[[], Case]] = {
     "concatenation": lambda: {"old": Snapshot(), "new": Expert(), "center": True},
     "ema": lambda: {"decay": 0.9, "update_probability": 0.7},
     "ensemble": lambda: {"teachers": [Snapshot(), Ema(bn="adapt")]},
+    "exemplars": lambda: {"per_class": 2},
     "expert": dict,
     "external": lambda: {"module": elsewhere(), "class_map": {0: 3, 2: 0}},
+    "rules": lambda: {"rules": [{"statistic": "mean", "above": 0.5, "label": "3"}]},
+    "semantics": lambda: {"descriptions": {"0": "a ring", "1": "a bar", "2": "a hook", "3": "a double hook"}},
+    "sklearn": lambda: {"estimator": "tree"},
     "snapshot": dict,
     "stored": dict,
+}
+
+GENERATOR: dict[str, Case] = {
+    "abd": {"iterations": 3, "batch": 8, "latent": 4, "width": 4},
+    "deep_inversion": {"samples": 12, "iterations": 3, "batch": 8},
+    "gan": {"hidden": [16], "latent": 4},
+    "latent_replay": {"at": "stage1"},
+    "conditional_vae": {"hidden": [16], "latent": 4},
+    "vae": {"network": "conv", "hidden": [4, 8], "latent": 4},
 }
 
 # Their samples have the shape (3, 8, 8).
@@ -108,7 +129,9 @@ TERM = {
     "distill": "tests/strategy/test_terms.py",
     "future_cap": "tests/strategy/test_xder.py",
     "important_maps": "tests/strategy/test_podnet.py",
+    "head_alone": "tests/strategy/test_abd.py",
     "margin_ranking": "tests/strategy/test_lucir.py",
+    "old_head": "tests/strategy/test_abd.py",
     "past_cap": "tests/strategy/test_xder.py",
     "rehearse": "tests/strategy/test_terms.py",
     "transplant": "tests/strategy/test_xder.py",
@@ -133,16 +156,28 @@ CORRECTION: dict[str, Case] = {
     "weight_alignment": {},
 }
 
+# A phase that needs a generator, with the tests that look at it.
+PHASE_ELSEWHERE = {"head_fine_tuning": "tests/strategy/test_r_dfcil.py"}
+
 # Options, the scenarios it is checked in. HOW says more where a strategy needs another head or model.
 STRATEGY: dict[str, tuple[Case, tuple[str, ...]]] = {
+    "abd": ({"generator": Abd(iterations=2, batch=8, latent=4, width=4)}, ("class", "domain")),
     "afc": ({"memory": 24, "fine_tuning_epochs": 1}, ("class", "task", "domain")),
     "ancl": ({}, ("class", "task", "domain")),
     "bic": ({"memory": 24, "epochs": 5}, ("class", "task", "domain")),
+    "bir": ({"hidden": [16], "latent": 4}, ("class", "task", "domain")),
     "ccil": ({"memory": 24, "self_distillation": 1, "self_epochs": 1}, ("class", "task", "domain")),
     "cls_er": ({"memory": 40}, ("class", "task", "domain")),
+    "compress": ({"assistants": [("mlp", {"hidden": [12]})], "expert_epochs": 1}, ("class", "task", "domain")),
     "compose": ({"noise": 0.1}, ("class", "task", "domain")),
+    "deep_inversion": (
+        {"generator": DeepInversion(samples=12, iterations=2, batch=8)},
+        ("class", "task", "domain"),
+    ),
     "der": ({"memory": 40}, ("class", "task", "domain")),
     "derpp": ({"memory": 40}, ("class", "task", "domain")),
+    "dgr": ({"generator": Vae(hidden=[16], latent=4)}, ("class", "task", "domain")),
+    "dgr_distill": ({"generator": Vae(hidden=[16], latent=4)}, ("class", "task", "domain")),
     "dmc": ({"pool": PatchesPool(patch=2)}, ("class", "task")),
     "ebll": ({"encoder_epochs": 2}, ("class", "task", "domain")),
     "eeil": ({"memory": 24, "balanced_epochs": 1, "balanced_lr": 0.01}, ("class", "task", "domain")),
@@ -152,6 +187,7 @@ STRATEGY: dict[str, tuple[Case, tuple[str, ...]]] = {
     "icarl": ({"memory": 24}, ("class", "task", "domain")),
     "il2m": ({"memory": 24}, ("class", "task", "domain")),
     "joint": ({}, ("class", "task", "domain")),
+    "latent_replay": ({"at": "layer1"}, ("class", "task", "domain")),
     "lfl": ({}, ("class", "task", "domain")),
     "lkd": ({"on": "lwf"}, ("class", "task", "domain")),
     "lucir": ({"memory": 24, "fine_tuning_epochs": 1}, ("class", "task", "domain")),
@@ -162,6 +198,10 @@ STRATEGY: dict[str, tuple[Case, tuple[str, ...]]] = {
     "naive": ({}, ("class", "task", "domain")),
     "pass": ({}, ("class",)),
     "podnet": ({"memory": 24, "fine_tuning_epochs": 1}, ("class", "task", "domain")),
+    "r_dfcil": (
+        {"generator": Abd(fresh=True, iterations=2, batch=8, latent=4, width=4), "head_epochs": 1},
+        ("class", "domain"),
+    ),
     "replay": ({"memory": 40}, ("class", "task", "domain")),
     "ser": ({"memory": 40}, ("class", "task", "domain")),
     "ta": ({"warm_up": 1}, ("class", "task", "domain")),
@@ -180,7 +220,7 @@ HOW: dict[str, Case] = {
 }
 
 # These learn from their memory or an average of themselves from the first step on.
-ONLINE = {"cls_er", "der", "derpp", "mkd", "pass", "replay", "ser", "xder"}
+ONLINE = {"bir", "cls_er", "compress", "der", "derpp", "mkd", "pass", "replay", "ser", "xder"}
 
 HEAD: dict[str, Case] = {
     "cosine": {"grow": True},
@@ -191,15 +231,21 @@ HEAD: dict[str, Case] = {
 
 # Options and the shape of a sample.
 MODEL: dict[str, tuple[Case, tuple[int, ...]]] = {
+    "audio_cnn": ({"width": 4, "dropout": 0.1}, (1, 6, 16)),
     "cnn": ({"width": 4}, (1, 8, 8)),
+    "embedding_bag": ({"vocabulary": 50, "width": 8, "hidden": [8]}, (6,)),
     "mlp": ({"hidden": [8, 8]}, (1, 4, 4)),
     "resnet18": ({"width": 4}, (3, 32, 32)),
     "resnet32": ({"width": 4}, (3, 32, 32)),
+    "text_transformer": ({"vocabulary": 50, "width": 8, "heads": 2}, (6,)),
     "torchvision": ({"architecture": "shufflenet_v2_x0_5"}, (3, 32, 32)),
 }
 
 # Models that need what is not installed; their own tests say what they do without it.
-MODEL_ELSEWHERE = {"timm": "tests/model/test_backbones.py: with a stand-in for the package, and without it"}
+MODEL_ELSEWHERE = {
+    "timm": "tests/model/test_backbones.py: with a stand-in for the package, and without it",
+    "transformers": "tests/model/test_pretrained_text.py: on a model made there, and without the package",
+}
 
 # Streams whose data are not at hand are checked on made files of their layout.
 STREAM = {"split_digits"}
@@ -217,7 +263,18 @@ STREAM_ELSEWHERE = dict.fromkeys(
         "split_tiny_imagenet",
     ),
     "tests/stream/test_data_sets.py and test_streams.py: on made files of the same layout",
-)
+) | {
+    "split_audio": "tests/stream/test_split_audio.py: on made recordings",
+    "split_text": "tests/stream/test_split_text.py: on made texts",
+}
+
+# Each gives a text the same row whatever stands beside it.
+ENCODER: dict[str, Case] = {
+    "hashing": {"size": 64},
+    "tfidf": {"size": 64},
+    "tokens": {"vocabulary": 50, "length": 5},
+}
+ENCODER_ELSEWHERE = {"transformers": "tests/model/test_pretrained_text.py: with a tokenizer made there"}
 
 TRANSFORM: dict[str, Case] = {
     "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4},
@@ -233,34 +290,42 @@ ROUNDS: dict[str, Case] = {
     "balance": {"budget": 4, "soften": 0.5},
     "born_again": {"generations": 3, "noise": 0.0},
     "plasticity_stability": {"attempts": 3},
+    "scholar": {"budget": 4},
     "search": {"trials": 3},
     "single": {},
 }
 
 FAMILY: dict[str, Case] = {
     "calibration": {"bins": 5},
+    "compression": {"repeats": 3},
     "cost": {},
     "examples": {"count": 4, "samples": 10},
     "generalisation": {},
     "outliers": {"samples": 15},
     "representation": {"samples": 40, "neighbours": 3},
     "robustness": {"samples": 8},
+    "samples": {"samples": 30, "columns": 4},
     "stability": {"every": 2, "samples": 8},
     "teacher": {"samples": 20, "gradient_batches": 1},
 }
+
+# What a family is checked on, if not on a strategy with a teacher and a memory.
+FAMILY_ON: dict[str, Callable[[], Any]] = {"samples": replaying}
 
 OPTIMIZER: dict[str, Case] = {"adam": {}, "adamw": {}, "sgd": {"lr": 0.1, "momentum": 0.9}}
 
 COVERED: dict[str, tuple[Any, set[str]]] = {
     "correction": (corrections, set(CORRECTION)),
+    "encoder": (encoders, {*ENCODER, *ENCODER_ELSEWHERE}),
     "family": (families, set(FAMILY)),
+    "generator": (generators, set(GENERATOR)),
     "head": (heads, set(HEAD)),
     "knowledge": (knowledges, set(KNOWLEDGE)),
     "memory": (memories, set(MEMORY)),
     "model": (models, {*MODEL, *MODEL_ELSEWHERE}),
     "optimizer": (optimizers, set(OPTIMIZER)),
     "pool": (pools, {*POOL, *POOL_ELSEWHERE}),
-    "phase": (phases, set(PHASE)),
+    "phase": (phases, {*PHASE, *PHASE_ELSEWHERE}),
     "rounds": (rounds, set(ROUNDS)),
     "schedule": (schedules, set(SCHEDULE)),
     "stream": (streams, {*STREAM, *STREAM_ELSEWHERE}),
@@ -280,10 +345,15 @@ def elsewhere() -> Network:
         return build_network((1, 8, 8), 5, model=("cnn", {"width": 3, "stages": 2}))
 
 
+def _fresh(name: str, options: Case) -> Any:
+    """A strategy none of whose parts another one has."""
+    return strategies.get(name)(**copy.deepcopy(options))
+
+
 def strategy_makers() -> list[tuple[str, str, Callable[[], Any], Case]]:
     """(name, scenario, factory, further arguments) of every strategy of ours in every scenario."""
     return [
-        (name, scenario, partial(strategies.get(name), **options), HOW.get(name, {}))
+        (name, scenario, partial(_fresh, name, options), HOW.get(name, {}))
         for name, (options, scenarios) in STRATEGY.items()
         for scenario in scenarios
     ]

@@ -14,7 +14,9 @@ from lifelong_kd.stream.build import build_stream
 from lifelong_kd.testing import (
     check_controller,
     check_correction,
+    check_encoder,
     check_family,
+    check_generator,
     check_knowledge,
     check_memory,
     check_model,
@@ -78,7 +80,13 @@ def test_rounds(name: str) -> None:
 @pytest.mark.parametrize("scenario", ["class", "task", "domain"])
 @pytest.mark.parametrize("name", sorted(table.FAMILY))
 def test_family(name: str, scenario: Any) -> None:
-    check_family(partial(table.families.get(name), **table.FAMILY[name]), scenario=scenario)
+    make = partial(table.families.get(name), **table.FAMILY[name])
+    check_family(make, scenario=scenario, strategy=table.FAMILY_ON.get(name))
+
+
+@pytest.mark.parametrize("name", sorted(table.GENERATOR))
+def test_generator(name: str) -> None:
+    check_generator(partial(table.generators.get(name), **table.GENERATOR[name]))
 
 
 @pytest.mark.parametrize("name", sorted(table.POOL))
@@ -156,6 +164,11 @@ def test_transform(name: str) -> None:
     assert one.shape == x.shape and one.min() >= 0 and one.max() <= 1
     assert torch.equal(one, transform(x, torch.Generator().manual_seed(1)))
     assert len({sample.numpy().tobytes() for sample in one}) > 1
+
+
+@pytest.mark.parametrize("name", sorted(table.ENCODER))
+def test_encoder(name: str) -> None:
+    check_encoder(partial(table.encoders.get(name), **table.ENCODER[name]))
 
 
 @pytest.mark.parametrize("name", sorted(table.TRACKER))

@@ -14,6 +14,8 @@ LESS = [
     "cost/memory_bytes",
     "generalisation/memory_overfit_gap",
     "representation/deep_forgetting",
+    "samples/score",
+    "samples/score_old",
     "stability/stability_gap_depth",
     "stability/stability_gap_recovery",
 ]
@@ -27,6 +29,7 @@ MORE = [
     "generalisation/unseen_accuracy",
     "outliers/ood_auroc_energy",
     "robustness/corruption_accuracy_blur",
+    "samples/class_entropy",
     "stability/stability_gap_rebound",
     "stability/worst_case_accuracy",
 ]

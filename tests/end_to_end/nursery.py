@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
+import importlib
 import json
 import os
 import resource
@@ -80,6 +81,23 @@ class Watch:
                 file.write(json.dumps([self.iteration, name]) + "\n")
 
 
+def killed_in(place: str, calls: int) -> None:
+    """SIGKILL at the ``calls``-th call of a method, ``module:Class.method``."""
+    module, _, path = place.partition(":")
+    kind, _, name = path.partition(".")
+    owner = getattr(importlib.import_module(module), kind)
+    method, seen = getattr(owner, name), 0
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == calls:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return method(*args, **kwargs)
+
+    setattr(owner, name, counted)
+
+
 def full_disk(after: int) -> None:
     """From its ``after``-th file on nothing can be flushed to disk any more."""
     flush, seen = os.fsync, 0
@@ -107,6 +125,8 @@ def child(request: dict[str, Any]) -> int:
     sys.path[:0] = request.get("path", [])
     if "journal" in request or "moment" in request:
         Watch(request).install()
+    if "call" in request:
+        killed_in(*request["call"])
     if "disk" in request:
         full_disk(request["disk"])
     if "largest" in request:  # Python ignores SIGXFSZ: a file that grows beyond is an error of its writer
@@ -142,6 +162,7 @@ def serve() -> int:
     import lifelong_kd.config.build
     import lifelong_kd.config.load
     import lifelong_kd.strategy.derpp
+    import lifelong_kd.strategy.dgr
     import lifelong_kd.strategy.icarl
     import lifelong_kd.strategy.lwf
     import lifelong_kd.stream.split_digits

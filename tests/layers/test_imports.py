@@ -22,7 +22,7 @@ ROWS = [
     ["comparison", "config"],
     ["study"],
 ]
-# Modules directly under lifelong_kd/, the command line, the catalogue and the conformance kit sit above all rooms.
+# Modules directly under lifelong_kd/, the command line, the catalogue, exports and the conformance kit sit above all.
 LEVEL = {room: number for number, row in enumerate(ROWS) for room in row}
 
 HOMES = {
@@ -74,7 +74,7 @@ def test_imports_run_one_way(path: Path) -> None:
 
 def test_every_room_is_in_the_table() -> None:
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
-    assert rooms == {*LEVEL, "catalogue", "cli", "testing"}
+    assert rooms == {*LEVEL, "catalogue", "cli", "export", "testing"}
 
 
 def test_the_walk_sees_a_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

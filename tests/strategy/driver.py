@@ -12,6 +12,7 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import LOGITS, Batch, Said, Scenario, Task, Wants
 from lifelong_kd.correction.base import Asked
 from lifelong_kd.model.hearing import Hearing
+from lifelong_kd.model.inside import from_inside
 from lifelong_kd.model.network import Network
 from lifelong_kd.phase.base import Stage
 from lifelong_kd.strategy.base import Strategy
@@ -85,17 +86,21 @@ class Driver:
         self.strategy.begin(self.call, self.seeds, CPU)
 
     @staticmethod
-    def call(module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+    def call(
+        module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None
+    ) -> Said:
         with Hearing(module, wants, leaves=wants.gradients) as hearing:
-            return hearing.said(module(x))
+            return hearing.said(module(x) if at is None else from_inside(module, x, at))
 
-    def say(self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+    def say(
+        self, module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None
+    ) -> Said:
         with Hearing(module, wants) as hearing:
-            return hearing.said(module(x))
+            return hearing.said(module(x) if at is None else from_inside(module, x, at))
 
     def student(self, batch: Batch, wants: Wants = LOGITS) -> Said:
         self.forwards.append(len(batch))
-        return self.say(self.model, batch.x, batch.label, wants)
+        return self.say(self.model, batch.x, batch.label, wants, batch.at)
 
     def stage(self, task: Task, data: Data) -> Stage:
         strategy = self.strategy

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lifelong_kd.core.types import LOGITS, Batch, Said, Task, Wants
 from lifelong_kd.model.build import build_network
 from lifelong_kd.model.hearing import Hearing
+from lifelong_kd.model.inside import from_inside
 from lifelong_kd.model.network import Network
 from lifelong_kd.teacher.base import Teacher
 
@@ -33,9 +34,9 @@ def network(seed: int = 0, *, grow: bool = False, classes: int = 0, head: str = 
     return made
 
 
-def call(module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+def call(module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None) -> Said:
     with Hearing(module, wants, leaves=wants.gradients) as hearing:
-        return hearing.said(module(x))
+        return hearing.said(module(x) if at is None else from_inside(module, x, at))
 
 
 def batch_of(x: Tensor, index: Tensor | None = None, y: Tensor | None = None) -> Batch:

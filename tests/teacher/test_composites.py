@@ -289,7 +289,9 @@ def test_classes_that_no_snapshot_learned_are_unknown() -> None:
 
 
 def test_separate_heads_come_from_the_model_of_their_task() -> None:
-    def heads(module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+    def heads(
+        module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None
+    ) -> Said:
         columns = module(x)
         return Said(x.new_empty(len(x), 0), heads={0: columns[:, :2], 1: columns[:, 2:4]})
 

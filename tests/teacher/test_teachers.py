@@ -330,7 +330,9 @@ def test_a_cached_snapshot_says_the_same_without_being_asked() -> None:
     cache = cached(teacher, x)
     calls: list[int] = []
 
-    def counted(module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS) -> Said:
+    def counted(
+        module: nn.Module, x: Tensor, label: Tensor, wants: Wants = LOGITS, at: str | None = None
+    ) -> Said:
         calls.append(len(x))
         return call(module, x, label, wants)
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 
 from lifelong_kd.tracking.base import Value, number
 
-__all__ = ["COLUMNS", "TaskRow", "duration", "percent", "plain_row", "score_lines", "shorten", "wrapped"]
+__all__ = [
+    "COLUMNS",
+    "TaskRow",
+    "duration",
+    "percent",
+    "plain_row",
+    "score_lines",
+    "shorten",
+    "table_lines",
+    "wrapped",
+]
 
 WIDTH = 100
 MISSING = "-"
@@ -149,3 +159,30 @@ def score_lines(scores: Mapping[str, Value], last: TaskRow | None) -> list[tuple
         label = "accuracy on tasks learned, %" if start == 0 else ""
         lines.append((label, "".join(f"{text:>6}" for text in accuracies[start : start + room]).rstrip()))
     return lines
+
+
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> list[str]:
+    """A table of any kind in aligned columns: the first to the left, the others to the right, no drawing.
+
+    >>> for line in table_lines(["size", "small", "large"], [["parameters", 10, 12345], ["share", 0.12345, None]]):
+    ...     print(line)
+    size         small   large
+    parameters      10  12,345
+    share       0.1234       -
+    """
+    cells = [list(columns), *([_any_cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        numbers = (f"{text:>{width}}" for text, width in zip(row[1:], widths[1:], strict=True))
+        lines.append("  ".join([f"{row[0]:<{widths[0]}}", *numbers]))
+    return lines
+
+
+def _any_cell(value: object) -> str:
+    value = number(value)
+    if value is None:
+        return MISSING
+    return (
+        f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    )

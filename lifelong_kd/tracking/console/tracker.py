@@ -16,6 +16,7 @@ from lifelong_kd.tracking.console.text import (
     duration,
     plain_row,
     score_lines,
+    table_lines,
     wrapped,
 )
 from lifelong_kd.tracking.jsonl import read
@@ -31,14 +32,17 @@ __all__ = ["ConsoleTracker"]
 REDRAW = 0.1
 HEARTBEAT = 30.0
 
+# Tables that a run ends with; others are for trackers that keep them.
+REPORT = "report/"
+
 
 class ConsoleTracker(Tracker):
     """Shows one row a task, a progress bar within it, and the scores at the end.
 
     It reads ``task/classes``, ``task/train_accuracy``, ``task/validation_accuracy``, ``task/test_accuracy``,
     ``task/accuracy/<j>``, ``task/seconds``, ``score/average_accuracy`` and ``score/forgetting`` of the task
-    axis, ``train/loss`` of any other, and the summary's scores. Accuracies are shares in [0, 1], shown in
-    percent.
+    axis, ``train/loss`` of any other, the summary's scores and the tables ``report/<name>``. Accuracies are shares in
+    [0, 1], shown in percent but in those tables.
 
     Args:
         mode: ``live`` draws in place, ``plain`` writes lines, ``off`` nothing; ``auto`` is live in a terminal
@@ -58,6 +62,7 @@ class ConsoleTracker(Tracker):
         self._run: RunInfo | None = None
         self._rows: dict[int, TaskRow] = {}
         self._scores: dict[str, Value] = {}
+        self._reports: dict[str, list[str]] = {}
         self._bar: tuple[int, int, int, str] | None = None
         self._loss: float | None = None
         self._began = self._task_began = self._last = 0.0
@@ -153,6 +158,12 @@ class ConsoleTracker(Tracker):
     def summary(self, values: Mapping[str, Value]) -> None:
         self._scores.update(values)
 
+    def table(
+        self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], step: Mapping[str, int]
+    ) -> None:
+        if key.startswith(REPORT):
+            self._reports[key] = table_lines(columns, rows)
+
     def message(self, text: str) -> None:
         if self.output is None:
             return
@@ -174,6 +185,10 @@ class ConsoleTracker(Tracker):
         self._print("")
         for label, text in score_lines(self._scores, rows[-1] if rows else None):
             self._print(f"  {label:<{LABEL}}{text}")
+        for lines in self._reports.values():
+            self._print("")
+            for line in lines:
+                self._print(f"  {line}")
 
     def farewell(self, lines: Sequence[tuple[str, str]]) -> None:
         if self.output is None or self._run is None:

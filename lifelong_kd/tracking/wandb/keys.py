@@ -66,6 +66,7 @@ KEYS: tuple[Key, ...] = (
     Key("task/<family>/<...>", "task", "details of a family, with `details: true`", detail=True),
     Key("accuracy_matrix", "task", "table: after task, test task, accuracy"),
     Key("rounds", "task", "table: what each round tried, and what was decided"),
+    Key("report/<family>", "task", "table: what a family ends the run with, such as `compression`"),
     Key("plots/<name>", "task", "pictures of the whole run, at its end"),
     Key("examples/<name>", "task", "pictures: examples of what the model was shown"),
 )

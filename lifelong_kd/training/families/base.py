@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lifelong_kd.training.ask import Answers, Asker
     from lifelong_kd.training.plugin import DistillationPlugin
 
-__all__ = ["Family", "Found", "Look", "Split"]
+__all__ = ["Family", "Found", "Look", "Split", "Table"]
 
 Split = Literal["train", "valid", "test"]
 
@@ -83,6 +83,14 @@ class Look:
         return drawn(len(self.data(split, task).targets), limit, self.seeds.derive(f"look/{split}/{task}"))
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table for a person: its headings, and the cells of each row; the first column says what a row is."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[float | int | str | None]]
+
+
 class Family:
     """Scores that belong together.
 
@@ -131,6 +139,10 @@ class Family:
     def summary(self, found: Sequence[Found]) -> dict[str, float | None]:
         """The family's scores so far, by flat names, from what was found after each task."""
         return {}
+
+    def table(self, found: Sequence[Found]) -> Table | None:
+        """What the run ends with on the console and as a table ``report/<family>``; ``None`` for nothing."""
+        return None
 
     def draw(self, folder: Path, found: Sequence[Found]) -> list[tuple[str, Path]]:
         """Plots of what was found, as (tracking key, file); none where there is nothing to see."""

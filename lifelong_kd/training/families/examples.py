@@ -1,4 +1,4 @@
-"""Images that the student gets wrong, to look at."""
+"""Images and texts that the student gets wrong, to look at."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from torch import Tensor
 from lifelong_kd.core.errors import BadCall, nearest
 from lifelong_kd.evaluation.corruption import CORRUPTIONS, SEVERITIES
 from lifelong_kd.evaluation.plots_examples import Example, plot_examples
+from lifelong_kd.evaluation.plots_texts import plot_texts
+from lifelong_kd.stream.text import as_texts
 from lifelong_kd.training.families.base import Family, Found, Look
 from lifelong_kd.training.families.images import check_images, corrupted_by
 from lifelong_kd.training.families.picked import picked
@@ -30,7 +32,8 @@ class Examples(Family):
     """Test images of the tasks seen that the student gets wrong, and those that it gets wrong once corrupted.
 
     The second are images that it gets right as they are. Both are taken from all tasks in turn, drawn by the run's
-    seed; they lie in ``plots/examples/`` and are logged after each task.
+    seed; they lie in ``plots/examples/`` and are logged after each task. Of a stream of texts it is the texts, which
+    are not corrupted.
 
     Args:
         count: images in a picture.
@@ -63,7 +66,8 @@ class Examples(Family):
         Raises:
             BadCall: if they are not.
         """
-        check_images(stream, "examples")
+        if stream.kind != "texts":
+            check_images(stream, "examples")
 
     def after_task(self, look: Look, earlier: Sequence[Found]) -> Found:
         """The shares that are wrong, and of each example ``[task, place among the samples, class, answer]``."""
@@ -75,7 +79,7 @@ class Examples(Family):
             said = self._said(look, task, clean)
             asked += len(clean)
             wrong.append(_rows(task, clean.targets, said, said != clean.targets))
-            if self.corruption is not None:
+            if self.corruption is not None and look.stream.kind != "texts":
                 other = self._said(look, task, self._corrupted(look, task))
                 fell = (said == clean.targets) & (other != clean.targets)
                 spoiled.append(_rows(task, clean.targets, other, fell))
@@ -96,6 +100,11 @@ class Examples(Family):
             if rows:
                 path = folder / "examples" / f"task_{look.task}_{name}.png"
                 title = f"Wrong after task {look.task}, {how}: class → answer"
+                if look.stream.kind == "texts":
+                    pictures.append(
+                        (f"examples/{name}", plot_texts(self._texts(look, rows), path, title=title))
+                    )
+                    continue
                 examples = self._images(look, rows, corrupted=name == "corrupted")
                 pictures.append((f"examples/{name}", plot_examples(examples, path, title=title)))
         return pictures
@@ -111,6 +120,15 @@ class Examples(Family):
 
     def _corrupted(self, look: Look, task: int) -> Answers:
         return look.answers("test", task, limit=self.samples, change=self._change(look, task))
+
+    def _texts(self, look: Look, rows: Sequence[Sequence[int]]) -> list[tuple[str, str, str]]:
+        """Text, class and answer of each example."""
+        names = look.stream.class_names
+        found = []
+        for task, place, true, said in rows:
+            row = look.pick("test", task, self.samples)[place : place + 1]
+            found.append((as_texts(look.data("test", task).raw(row))[0], str(names[true]), str(names[said])))
+        return found
 
     def _images(self, look: Look, rows: Sequence[Sequence[int]], *, corrupted: bool) -> list[Example]:
         """The images as the student was asked about them."""

@@ -31,6 +31,10 @@ def check_images(stream: Stream, family: str) -> None:
             f"{family} looks at images before they are normalised, which the benchmark {stream.name!r} does with"
             f" transforms of its own: leave evaluation.{family} out"
         )
+    if stream.kind != "samples":
+        raise BadCall(
+            f"{family} needs images, and stream {stream.name!r} has {stream.kind}: leave evaluation.{family} out"
+        )
     if len(stream.input_shape) != 3:
         raise BadCall(
             f"{family} needs images (channels, height, width), but the samples of stream"

@@ -11,7 +11,7 @@ from lifelong_kd.core.errors import BadCall, LifelongError, RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.training.ask import Answers, Asker
-from lifelong_kd.training.families.base import Family, Found, Look, Split
+from lifelong_kd.training.families.base import Family, Found, Look, Split, Table
 from lifelong_kd.training.families.plain import plain
 from lifelong_kd.training.families.reserved import RESERVED
 from lifelong_kd.training.plugin import DistillationPlugin
@@ -136,8 +136,10 @@ class Families:
                     " The folder can be resumed, once that is mended."
                 )
             kept = {key: value for key, value in self.pending.get(name, {}).items() if key != "trace"}
-            entry[name] = {**kept, **found}
-            earlier.append(entry[name])
+            earlier.append({**kept, **found})
+            # What has nothing to say of this run, such as of a generator that it does not have, is not in the record.
+            if earlier[-1]:
+                entry[name] = earlier[-1]
         self.pending = {}
         return entry
 
@@ -160,8 +162,18 @@ class Families:
         return {
             name: self._asked(name, partial(family.summary, found[name]))
             for name, family in self._families.items()
+            if any(found.get(name, ()))
+        }
+
+    def tables(self) -> dict[str, Table]:
+        """The tables that the run ends with, by family."""
+        found = self._ledger.found
+        tables = {
+            name: self._tried(name, partial(family.table, found[name]))
+            for name, family in self._families.items()
             if found.get(name)
         }
+        return {name: table for name, table in tables.items() if table is not None}
 
     def draw(self, folder: Path) -> list[tuple[str, Path]]:
         """Every family's plots."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.core.types import Task
+from lifelong_kd.core.types import Said, Task
 from lifelong_kd.evaluation.fidelity import correlation
 from lifelong_kd.evaluation.generalisation import mean_of
 from lifelong_kd.teacher.base import Teacher
@@ -42,10 +42,11 @@ class Teaching(Family):
     earlier ones, and exemplars of earlier tasks. For each term the angle between its gradient and that of the task
     loss. A student may follow its teacher where that is wrong: compare ``agreement`` with ``teacher_accuracy``.
 
-    Everybody is asked in evaluation mode, the student with those corrections that act in training. Stored logits are
-    those of the moment when a sample entered the memory: they teach on ``memory`` alone, and classes that came later do
-    not compete there. A model that is told task labels answers head by head; it is named under ``left_out`` instead.
-    In a task-incremental stream the columns of a sample's own task compete.
+    Everybody is asked in evaluation mode, the student with those corrections that act in training. Stored logits
+    are those of the moment when a sample entered the memory: they teach on ``memory`` alone, and classes that came
+    later do not compete there. Samples that a teacher abstains from are left out. A model that is told task labels
+    answers head by head; it is named under ``left_out`` instead. In a task-incremental stream the columns of a
+    sample's own task compete.
 
     Args:
         samples: samples that are asked about, of each source; at least 1.
@@ -113,8 +114,14 @@ class Teaching(Family):
         for source, samples in asked.items():
             with without_trace(engine, plugin), torch.no_grad():
                 batches = samples.batches(engine.eval_mb_size, engine.device)
-                said = torch.cat([teacher.teach(batch).logits.float().cpu() for batch in batches])
-            numbers = compared(samples.logits, said, samples.y, samples.label, task, known)
+                answers = [teacher.teach(batch) for batch in batches]
+            said = torch.cat([answer.logits.float().cpu() for answer in answers])
+            # Where a teacher abstains there is nothing to follow and nothing to be wrong about.
+            sure = torch.cat([_sure(answer).cpu() for answer in answers])
+            if not sure.any():
+                continue
+            student, y, label = samples.logits[sure], samples.y[sure], samples.label[sure]
+            numbers = compared(student, said[sure], y, label, task, known)
             if numbers is not None:
                 found[source] = numbers
         return found
@@ -144,6 +151,11 @@ class Teaching(Family):
                 [one[term]["cosine"] for one in angles if term in one]
             )
         return scores
+
+
+def _sure(said: Said) -> torch.Tensor:
+    """The samples that a teacher says anything about."""
+    return torch.ones(len(said.logits), dtype=torch.bool) if said.known is None else said.known
 
 
 def _rows(found: Sequence[Found], source: str) -> Iterator[Mapping[str, Any]]:

@@ -63,7 +63,7 @@ class Decider:
             raise self._nonsense(view, f"proposed another round after {MOST}, the most that a task may have")
         if verdict.next is not None:
             kept = bool(verdict.keep) or view.kept is not None
-            following = self._checked(verdict.next, view, kept=kept)
+            following = self._checked(verdict.next, view, kept=kept, lost=diverged is not None)
             return Verdict(bool(verdict.keep), following, str(verdict.why or ""))
         return Verdict(bool(verdict.keep), None, str(verdict.why or ""))
 
@@ -88,7 +88,7 @@ class Decider:
     def _nonsense(self, view: View, what: str) -> RunFailed:
         return RunFailed(f"{self._where(view)}: it {_sentence(what)} {RESUME}")
 
-    def _checked(self, proposal: Any, view: View, *, kept: bool = False) -> Proposal:
+    def _checked(self, proposal: Any, view: View, *, kept: bool = False, lost: bool = False) -> Proposal:
         if not isinstance(proposal, Proposal):
             raise self._nonsense(view, f"proposed {type(proposal).__name__}, not a Proposal")
         try:
@@ -117,6 +117,16 @@ class Decider:
                 f"proposed the temperatures {dict(checked.temperatures)}",
             ),
             (checked.start == "kept" and not kept, "proposed to start from a kept round, and there is none"),
+            (
+                checked.start == "last" and (lost or not view.rounds),
+                "proposed to go on from the last round, which diverged"
+                if lost
+                else "proposed to go on from the last round, and there is none",
+            ),
+            (
+                checked.start == "last" and not self.controller.goes_on,
+                "proposed to go on from the last round, and its class does not say `goes_on = True`",
+            ),
             (checked.generation > 0 and not kept, "proposed a kept round as teacher, and there is none"),
             (
                 checked.generation > 0 and not self.controller.generations,

@@ -29,6 +29,17 @@ def equip(strategy: Strategy, controller: Controller, stream: Stream) -> None:
         )
     if "memory" in controller.looks and strategy.memory is None:
         raise BadCall(f"rounds: {type(controller).__name__} looks at the memory, and the strategy has none")
+    if "generator" in controller.looks:
+        if strategy.generator is None:
+            raise BadCall(
+                f"rounds: {type(controller).__name__} looks at the generator, and the strategy has none: take one that"
+                " has, such as dgr, or another controller"
+            )
+        if not stream.has_validation:
+            raise BadCall(
+                f"rounds: {type(controller).__name__} looks at the generator on validation data, and the stream keeps"
+                " none: set stream.validation to a share such as 0.1"
+            )
     if controller.generations:
         teacher = Generation()
         sources: list[Source] = ["new"]

@@ -8,11 +8,13 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
+from lifelong_kd.core.errors import Diverged
 from lifelong_kd.rounds.base import Figures, Reading
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.training.ask import Answers, Asker
 from lifelong_kd.training.measure import answered
 from lifelong_kd.training.recorder import Outputs
+from lifelong_kd.training.samples import score_of
 
 __all__ = ["Sight"]
 
@@ -34,7 +36,7 @@ class Sight:
 
         Args:
             task: the current task.
-            looks: of ``train``, ``validation`` and ``memory``.
+            looks: of ``train``, ``validation``, ``memory`` and ``generator``.
 
         Raises:
             Diverged: if the student's answers are no longer finite.
@@ -49,7 +51,7 @@ class Sight:
                 for number in range(task + 1)
             }
         memory = self._memory(task) if "memory" in looks else {}
-        return Figures(task, train, validation, memory)
+        return Figures(task, train, validation, memory, self._generator(task, looks))
 
     def nothing(self, task: int, looks: Collection[str]) -> Figures:
         """The same of a student that diverged, without asking it: wrong about every sample, the loss infinite."""
@@ -58,7 +60,8 @@ class Sight:
         if "validation" in looks and self._stream.has_validation:
             validation = {number: _wrong(self._size("valid", number)) for number in range(task + 1)}
         rows = self._memory_rows(task) if "memory" in looks else {}
-        return Figures(task, train, validation, {number: _wrong(len(mine)) for number, mine in rows.items()})
+        memory = {number: _wrong(len(mine)) for number, mine in rows.items()}
+        return Figures(task, train, validation, memory, math.inf if "generator" in looks else None)
 
     def _size(self, split: str, task: int) -> int:
         return len(self._asker.data(split, task).targets)
@@ -79,6 +82,21 @@ class Sight:
             bins=1,
         )
         return Reading(said.accuracy, said.loss, said.predicted == said.targets)
+
+    def _generator(self, task: int, looks: Collection[str]) -> float | None:
+        """The generator's own score on the current task's validation data.
+
+        Raises:
+            Diverged: if it is not finite.
+        """
+        plugin = self._asker.plugin
+        generator = plugin.strategy.generator if plugin is not None else None
+        if "generator" not in looks or generator is None:
+            return None
+        score = score_of(generator, self._asker.data("valid", task))
+        if score is not None and not math.isfinite(score):
+            raise Diverged(f"the generator's score on the validation data of task {task} is {score}")
+        return score
 
     def _memory(self, upto: int) -> dict[int, Reading]:
         """Exemplars by the task they come from."""

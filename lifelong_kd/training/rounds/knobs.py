@@ -21,8 +21,7 @@ def knobs_of(strategy: Strategy, batch: int) -> dict[str, Knob]:
         strategy: whose task has begun.
         batch: new samples a step.
     """
-    task, memory = strategy.task, strategy.memory
-    stored = len(memory) if memory is not None else 0
+    task = strategy.task
     moment = Moment(
         task=task.index,
         old=len(task.old),
@@ -34,15 +33,18 @@ def knobs_of(strategy: Strategy, batch: int) -> dict[str, Knob]:
         name: Knob(
             kind=strategy.knobs.kind(name),
             weight=float(term.weight(moment)),
-            speaks=_speaks(term, stored) and task.index > 0,
+            speaks=_speaks(term, strategy) and task.index > 0,
             temperature=strategy.knobs.temperature(name),
         )
         for name, term in strategy.terms.items()
     }
 
 
-def _speaks(term: Term, stored: int) -> bool:
-    if term.source in ("memory", "memory2") and not stored:
+def _speaks(term: Term, strategy: Strategy) -> bool:
+    memory, generator = strategy.memory, strategy.generator
+    if term.source in ("memory", "memory2") and not (memory is not None and len(memory)):
+        return False
+    if term.source == "generated" and not (generator is not None and generator.ready):
         return False
     return term.teacher is None or term.teacher.ready
 

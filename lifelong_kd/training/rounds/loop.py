@@ -63,6 +63,7 @@ class Rounds:
         self._curve: list[float] = []
         self._base: dict[str, Any] = {}
         self._best: dict[str, Any] | None = None
+        self._left: dict[str, Any] | None = None
         self._notes: dict[str, float] = {}
         self._knobs: dict[str, Knob] = {}
         self._caches: dict[int, Any] = {}
@@ -96,6 +97,10 @@ class Rounds:
         """Let the controller see the current task's validation accuracy; whether it breaks the round off."""
         self._curve.append(self.sight.validation(self._task).accuracy)
         return self._decider.prune(self._view(), tuple(self._curve))
+
+    def trained(self) -> None:
+        """The round has been trained, and is about to end: from here a controller may go on."""
+        self._left = self._capture() if self._decider.controller.goes_on else None
 
     def judge(self, *, pruned: bool = False, diverged: str | None = None) -> tuple[Round, bool]:
         """The round has been trained to the end of its last phase: measure it and let the controller decide.
@@ -137,7 +142,8 @@ class Rounds:
             self._finish()
             return done, False
         self._proposal = verdict.next
-        self._rewind()
+        self._rewind(self._base if verdict.next.start != "last" or self._left is None else self._on())
+        self._left = None
         self._turn()
         self._start()
         return done, True
@@ -160,7 +166,7 @@ class Rounds:
             self._put_back(self._best)
             self.plugin.strategy.stage.notes = dict(self._notes)
         self.outcomes.append(Outcome(self._task, kept.proposal, kept.figures, len(self._rounds)))
-        self._base, self._best, self._caches = {}, None, {}
+        self._base, self._best, self._left, self._caches = {}, None, None, {}
         self.plugin.strategy.knobs.turn({})
         self.engine.start_at(None)
         self.engine.round_epochs = None
@@ -177,12 +183,17 @@ class Rounds:
         # The count of iterations is the axis of the log, which only goes forward.
         self.engine.clock.train_iterations = iterations
 
-    def _rewind(self) -> None:
-        """Everything as the task found it, but for the teachers' answers, which are the same in each round."""
+    def _on(self) -> dict[str, Any]:
+        """Where the training of the last round ended; the clock of the task begins anew, as each round has its own."""
+        assert self._left is not None
+        return {**self._left, "clock": self._base["clock"]}
+
+    def _rewind(self, state: Mapping[str, Any]) -> None:
+        """Begin the task again with ``state``; the teachers' answers are the same in each round."""
         teachers = self.plugin.strategy.teachers.values()
         caches = {id(teacher): self._caches.get(id(teacher)) for teacher in teachers}
         self.plugin.again()
-        self._put_back(self._base)
+        self._put_back(state)
         for teacher in teachers:
             if caches[id(teacher)] is not None and teacher.ready:
                 vars(teacher)["cache"] = caches[id(teacher)]

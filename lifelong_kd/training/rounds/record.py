@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -26,6 +27,7 @@ def figures_to(figures: Figures) -> dict[str, Any]:
         "train": _reading(figures.train),
         "validation": {task: _reading(reading) for task, reading in figures.validation.items()},
         "memory": {task: _reading(reading) for task, reading in figures.memory.items()},
+        "generator": figures.generator,
     }
 
 
@@ -35,7 +37,13 @@ def figures_from(saved: Mapping[str, Any]) -> Figures:
         name: {int(task): reading for task, one in saved[name].items() if (reading := _read(one)) is not None}
         for name in ("validation", "memory")
     }
-    return Figures(int(saved["task"]), _read(saved["train"]), by_task["validation"], by_task["memory"])
+    return Figures(
+        int(saved["task"]),
+        _read(saved["train"]),
+        by_task["validation"],
+        by_task["memory"],
+        saved.get("generator"),
+    )
 
 
 def round_to(done: Round) -> dict[str, Any]:
@@ -91,6 +99,8 @@ def short(done: Round, seconds: float) -> dict[str, Any]:
     default = asdict(Proposal())
     tried = {key: value for key, value in asdict(done.proposal).items() if value != default[key]}
     figures = done.figures
+    score = figures.generator
+    generator = {} if score is None else {"generator": score if math.isfinite(score) else None}
     return {
         "round": done.index,
         "tried": {key: value for key, value in tried.items() if key != "why"},
@@ -98,6 +108,7 @@ def short(done: Round, seconds: float) -> dict[str, Any]:
         "train": figures.train.accuracy if figures.train is not None else None,
         "validation": {str(task): reading.accuracy for task, reading in figures.validation.items()},
         "memory": {str(task): reading.accuracy for task, reading in figures.memory.items()},
+        **generator,
         "pruned": done.pruned,
         "diverged": done.diverged,
         "kept": done.kept,

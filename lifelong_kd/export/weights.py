@@ -1,20 +1,18 @@
-"""The model after a task, taken out of its run folder."""
+"""The weights after a task, with the header that says how to build their network."""
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lifelong_kd.core.errors import BadCall
+from lifelong_kd.export.place import model_of, whole
 from lifelong_kd.model.saved import read_metadata
 
 if TYPE_CHECKING:
     from lifelong_kd.model.network import Network
 
-__all__ = ["export_model", "how_to_load", "load_network", "read_metadata"]
+__all__ = ["export_model", "how_to_load", "load_network"]
 
 
 def export_model(run: Path, task: int, path: Path) -> dict[str, Any]:
@@ -25,23 +23,12 @@ def export_model(run: Path, task: int, path: Path) -> dict[str, Any]:
 
     Raises:
         BadCall: if the run has no model for that task, the file is damaged, or ``path`` is there already.
+        RunFailed: if it cannot be written.
     """
-    source = run / "checkpoints" / f"task_{task}.safetensors"
-    if not source.is_file():
-        there = sorted(
-            int(found[1])
-            for file in (run / "checkpoints").glob("task_*.safetensors")
-            if (found := re.fullmatch(r"task_(\d+)\.safetensors", file.name))
-        )
-        known = f"it has them for tasks {', '.join(map(str, there))}" if there else "it has none of any task"
-        raise BadCall(f"{run} has no model after task {task}: {known}")
-    if path.exists():
-        raise BadCall(f"{path} is there already; give another --out")
-    metadata = read_metadata(source)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    shutil.copyfile(source, beside)
-    os.replace(beside, path)
+    source = model_of(run, task)
+    with whole(path) as beside:
+        metadata = read_metadata(source)
+        shutil.copyfile(source, beside)
     return metadata
 
 

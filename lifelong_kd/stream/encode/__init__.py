@@ -1,0 +1,1 @@
+"""Encoders: how the texts of a stream become the numbers that a model reads."""

@@ -1,0 +1,93 @@
+"""Generative replay, with hard and with soft labels, against its formula."""
+
+import pytest
+import torch
+
+from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.types import Scenario
+from lifelong_kd.generator.vae import Vae
+from lifelong_kd.strategy.dgr import dgr
+from lifelong_kd.strategy.dgr_distill import dgr_distill
+from lifelong_kd.teacher.snapshot import Snapshot
+from tests.strategy.by_hand import ce, kl
+from tests.strategy.generated import third_step
+
+OLD, SEEN = (0, 1, 3, 5), (0, 1, 2, 3, 4, 5)
+HEADS = ((5, 0), (3, 1))
+NEW = (4, 2)
+
+
+def small() -> Vae:
+    return Vae(hidden=[8], latent=3)
+
+
+def hard(taught: torch.Tensor, columns: tuple[int, ...]) -> torch.Tensor:
+    return torch.tensor(columns)[taught[:, list(columns)].argmax(dim=1)]
+
+
+def padded_kl(said: torch.Tensor, taught: torch.Tensor, temperature: float) -> float:
+    """Sum over old classes of p (log p - log q), q over the classes seen."""
+    log_q = torch.log_softmax(said[:, list(SEEN)] / temperature, dim=1)[:, list(OLD)]
+    log_p = torch.log_softmax(taught[:, list(OLD)] / temperature, dim=1)
+    return float((log_p.exp() * (log_p - log_q)).sum(dim=1).mean())
+
+
+def test_dgr_is_its_formula() -> None:
+    third = third_step(dgr(generator=small(), generator_batch=7))
+    generated, new = third.batch("generated"), third.batch("new")
+    assert len(generated) == 7
+    expected = ce(third.student("new"), new.y, SEEN) / 3
+    expected += ce(third.student("generated"), hard(third.taught(), OLD), SEEN) * 2 / 3
+    assert float(third.total) == pytest.approx(expected, rel=1e-5)
+
+
+def test_distillation_of_generated_samples_carries_no_square_of_the_temperature() -> None:
+    third = third_step(dgr_distill(generator=small(), temperature=3.0))
+    assert len(third.batch("generated")) == len(third.batch("new"))
+    expected = ce(third.student("new"), third.batch("new").y, SEEN) / 3
+    expected += padded_kl(third.student("generated"), third.taught(), 3.0) * 2 / 3
+    assert float(third.total) == pytest.approx(expected, rel=1e-5)
+
+
+def test_in_a_task_stream_every_earlier_head_learns_its_own_label_of_every_sample() -> None:
+    third = third_step(dgr(generator=small()), "task")
+    said, taught = third.student("generated"), third.taught()
+    expected = ce(third.student("new"), third.batch("new").y, NEW) / 3
+    expected += sum(ce(said, hard(taught, head), head) for head in HEADS) / 2 * 2 / 3
+    assert float(third.total) == pytest.approx(expected, rel=1e-5)
+    third = third_step(dgr_distill(generator=small()), "task")
+    said, taught = third.student("generated"), third.taught()
+    expected = ce(third.student("new"), third.batch("new").y, NEW) / 3
+    expected += sum(kl(said, taught, head) for head in HEADS) / 2 * 2 / 3
+    assert float(third.total) == pytest.approx(expected, rel=1e-5)
+
+
+def test_in_a_domain_stream_both_outputs_are_learned() -> None:
+    third = third_step(dgr(generator=small()), "domain")
+    expected = ce(third.student("new"), third.batch("new").y, (0, 1)) / 3
+    expected += ce(third.student("generated"), hard(third.taught(), (0, 1)), (0, 1)) * 2 / 3
+    assert float(third.total) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("scenario", ["class", "task"])
+def test_the_generator_learns_from_the_same_batches_with_the_same_share(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    generator = small()
+    monkeypatch.setattr(generator, "learn", lambda *batches: told.append(batches))
+    third = third_step(dgr(generator=generator), scenario)
+    third.driver.strategy.after_step(third.lesson)
+    new, replayed, share = told[-1]
+    assert new is third.batch("new") and replayed is third.batch("generated")
+    assert share == pytest.approx(2 / 3) and told[0][1:] == (None, 0.0)
+
+
+def test_the_defaults_and_what_is_refused() -> None:
+    strategy = dgr()
+    assert isinstance(strategy.draws.generator, Vae) and strategy.draws.generator.hidden == (400, 400)
+    assert type(strategy.terms["replay"].teacher) is Snapshot and list(strategy.terms) == ["replay"]
+    with pytest.raises(BadCall, match="generator_batch must be at least 1"):
+        dgr(generator_batch=0)
+    with pytest.raises(BadCall, match="temperature must be greater than 0"):
+        dgr_distill(temperature=0.0)

@@ -1,0 +1,103 @@
+"""Descriptions of classes as a teacher: which wrong classes are near."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.types import Batch, Task
+from lifelong_kd.teacher.semantics import Semantics, semantic_labels
+from lifelong_kd.teacher.similarity import by_encoder, by_words
+
+NAMES = ("car_rental", "car_insurance", "weather")
+FIRST = Task(0, "class", (0, 1))
+SECOND = Task(1, "class", (2,), ((0, 1),))
+
+
+def batch(*y: int) -> Batch:
+    x = torch.zeros(len(y), 2)
+    return Batch(x, torch.tensor(y), torch.zeros(len(y), dtype=torch.int64), x)
+
+
+def teacher(task: Task = SECOND, **options: Any) -> Semantics:
+    made = Semantics(**options)
+    made.check_columns(NAMES)
+    made.begin_task(task)
+    return made
+
+
+def test_soft_labels_by_hand() -> None:
+    similarity = torch.tensor([[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    found = semantic_labels(similarity, 0.7, 0.5)
+    near = math.e / (math.e + 1)
+    assert found[0].tolist() == pytest.approx([0.7, 0.3 * near, 0.3 * (1 - near)])
+    assert found[2].tolist() == pytest.approx([0.15, 0.15, 0.7])
+    assert torch.equal(semantic_labels(torch.ones(1, 1), 0.7, 0.5), torch.ones(1, 1))
+
+
+def test_the_wrong_class_that_shares_a_word_is_nearer() -> None:
+    said = teacher(own=0.8).teach(batch(0, 2))
+    share = said.logits.exp()
+    assert said.known is not None and said.known.all()
+    assert share.sum(dim=1).tolist() == pytest.approx([1.0, 1.0])
+    assert share[0, 0] == pytest.approx(0.8) and share[0, 1] > 2 * share[0, 2]
+    # Nothing is like the weather.
+    assert share[1].tolist() == pytest.approx([0.1, 0.1, 0.8])
+
+
+def test_it_needs_a_label_that_competes() -> None:
+    said = teacher().teach(batch(-1, 1))
+    assert said.known is not None and said.known.tolist() == [False, True]
+    said = teacher(classes="new").teach(batch(0, 2))
+    assert said.known is not None and said.known.tolist() == [False, True]
+    assert said.logits[1, 2] == 0.0
+    assert teacher(FIRST).teach(batch(0)).logits.shape == (1, 2)
+
+
+def test_classes_to_come_are_not_looked_at() -> None:
+    words = {"car_rental": "hire a car", "car_insurance": "insure a car", "weather": "car car car"}
+    alone = Semantics(descriptions={name: words[name] for name in NAMES[:2]})
+    alone.check_columns(NAMES[:2])
+    alone.begin_task(FIRST)
+    assert torch.equal(
+        alone.teach(batch(0, 1)).logits, teacher(FIRST, descriptions=words).teach(batch(0, 1)).logits
+    )
+
+
+def test_similarity_of_words() -> None:
+    found = by_words(["hire a car", "hire a car", "rain"])
+    assert found[0].tolist() == pytest.approx([1.0, 1.0, 0.0])
+    assert torch.equal(by_words(["", "-"]), torch.zeros(2, 2))
+
+
+def test_a_description_that_is_missing_is_named_before_anything_is_trained(tmp_path: Path) -> None:
+    made = Semantics(descriptions={"car_rental": "hire", "weather": " "})
+    with pytest.raises(BadCall, match=r"no description of 'car_insurance', 'weather', of 3 classes"):
+        made.check_columns(NAMES)
+    file = tmp_path / "words.json"
+    file.write_text(json.dumps({name: name for name in (*NAMES, "wether")}))
+    with pytest.raises(BadCall, match=r"words.json: 'wether' is no class.*'weather'"):
+        Semantics(path=str(file)).check_columns(NAMES)
+    file.write_text("[1]")
+    with pytest.raises(BadCall, match="no mapping from classes to texts"):
+        Semantics(path=str(file))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"own": 0.0}, {"own": 1.1}, {"temperature": 0.0}, {"path": "a", "descriptions": {"a": "b"}}],
+)
+def test_options_that_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(BadCall):
+        Semantics(**options)
+
+
+def test_an_encoder_that_cannot_be_loaded(tmp_path: Path) -> None:
+    with pytest.raises(BadCall, match=r"cannot be loaded|needs transformers"):
+        by_encoder(["a", "b"], str(tmp_path / "nothing"))
