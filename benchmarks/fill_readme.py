@@ -23,6 +23,8 @@ PLACES: dict[Path, dict[str, Path]] = {
         "tracking": HERE / "speed" / "results" / "tracking.md",
         "study": TABLES / "study" / "compare.md",
         "wandb_keys": TABLES / "wandb_keys.md",
+        "generative_replay": TABLES / "generative_replay.md",
+        "text_and_speech": TABLES / "text_and_speech.md",
     },
     HERE / "RESULTS.md": {
         "three_scenarios": TABLES / "three_scenarios.md",
@@ -31,6 +33,19 @@ PLACES: dict[Path, dict[str, Path]] = {
         "lwf_weights": TABLES / "lwf_weights.md",
         "rounds_pay": TABLES / "rounds_pay.md",
         "split_digits": TABLES / "split_digits.md",
+        **{
+            name: TABLES / f"{name}.md"
+            for name in (
+                "generative_replay",
+                "data_free",
+                "scholar_pays",
+                "expert_teachers",
+                "text_and_speech",
+                "few_samples",
+                "parameter_distillation",
+                "compression",
+            )
+        },
     },
 }
 """For each page the tables that it shows, by the name of their mark."""

@@ -43,10 +43,10 @@ LEAN = (
         for name in ("before_first", "calibration", "cost", "generalisation", "teacher")
     ),
 )
-NONE = "none"
+NONE, SMOOTHING = "none", "smoothing"
 ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     NONE: ("sklearn", ("strategy.terms.expert.weight=0",)),
-    "smoothing": ("semantics", ("strategy.teachers.expert.temperature=1000",)),
+    SMOOTHING: ("semantics", ("strategy.teachers.expert.temperature=1000",)),
     "rules": ("rules", ()),
     "exemplars": ("exemplars", ()),
     "semantics": ("semantics", ()),
@@ -82,27 +82,32 @@ def measured(results: Mapping[str, Any]) -> dict[str, float]:
 
 
 def as_markdown(table: Mapping[str, Any]) -> str:
-    """Mean and 95 % interval of each row, and of its difference to the run without a teacher on the same seeds."""
+    """Mean and 95 % interval of each row, and of its differences to the two controls on the same seeds."""
     lines = [
-        "| labelled texts an intent | teacher | seeds | average accuracy, % | less without, points |"
-        " learning accuracy, % | forgetting, points |",
-        "|---|---|---|---|---|---|---|",
+        "| labelled texts an intent | teacher | seeds | average accuracy, % | less none, points |"
+        " less smoothing, points | learning accuracy, % | forgetting, points |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for labelled in LABELLED:
-        without = table.get(f"{NONE}/{labelled}", {}).get("seeds", {})
+        controls = {name: table.get(f"{name}/{labelled}", {}).get("seeds", {}) for name in (NONE, SMOOTHING)}
         for teacher in TEACHERS:
             found = table.get(f"{teacher}/{labelled}", {}).get("seeds", {})
             if not found:
                 continue
-            both = [seed for seed in found if seed in without]
-            differences = [100 * (found[seed]["accuracy"] - without[seed]["accuracy"]) for seed in both]
+            less = [
+                shown(
+                    [100 * (found[k]["accuracy"] - one[k]["accuracy"]) for k in found if k in one], sign=True
+                )
+                if name != teacher and any(k in one for k in found)
+                else ""
+                for name, one in controls.items()
+            ]
             scores = [
                 shown([100 * one[score] for one in found.values()])
                 for score in ("accuracy", "learning", "forgetting")
             ]
-            less = "" if teacher == NONE or not both else shown(differences, sign=True)
-            called = teacher if teacher in (NONE, "smoothing") else f"`{teacher}`"
-            cells = [str(labelled), called, str(len(found)), scores[0], less, *scores[1:]]
+            called = teacher if teacher in controls else f"`{teacher}`"
+            cells = [str(labelled), called, str(len(found)), scores[0], *less, *scores[1:]]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -5,8 +5,8 @@
 
 ``stream.per_class`` training samples of each class, five tasks of two classes in an order drawn from the seed; those of
 5 are among those of 10, and so on. Two pairs that differ in distillation alone: naive training and LwF, which keep no
-sample, and replay and DER++, which keep one in five of what there is to train on. The same number of steps for every
-number of samples. A killed table goes on where it was.
+sample, and DER++ without its logits (replay of the labels) and with them, which keep one in five
+of all there are. The same number of steps for every number of samples. A killed table goes on where it was.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def overrides(stream: str, strategy: str, samples: int) -> list[str]:
     options = {
         "naive": "{name: naive, task_loss: new}",
         "lwf": "{name: lwf, temperature: 2.0, weight: 2.5, task_loss: new}",
-        "replay": f"{{name: replay, memory: {memory}}}",
+        "replay": f"{{name: derpp, alpha: 0.0, beta: 1.0, memory: {memory}}}",
         "derpp": f"{{name: derpp, alpha: 0.2, beta: 1.0, memory: {memory}}}",
     }
     return [

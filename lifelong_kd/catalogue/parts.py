@@ -87,7 +87,7 @@ def needs_of(strategy: Strategy) -> list[tuple[str, str]]:
         asked.append("gradients of its logits by those outputs")
     rows = [("memory", memory), ("network", "any" if not asked else "one that shows " + ", ".join(asked))]
     if strategy.pool is not None:
-        rows.append(("data", "unlabelled samples from elsewhere"))
+        rows.append(("data", "unlabelled samples, from the pool"))
     return rows
 
 
@@ -147,6 +147,10 @@ def _term(term: Term, names: Mapping[int, str]) -> str:
     said = " x ".join([str(teacher), words("knowledge", term.knowledge), source, weight])
     if "logits" in term.knowledge.needs:
         said += f", {_CLASSES[term.over]}"
+    if term.target == "hard":
+        said += ", target hard: the class that the teacher finds most likely"
+    if term.target_noise:
+        said += f", target_noise {term.target_noise:g} on the teacher's logits"
     if term.at is not None:
         said += f", at {', '.join(term.at)}"
     if term.view != "same":

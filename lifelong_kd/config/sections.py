@@ -150,6 +150,7 @@ class TrainingSection(_Section):
     channels_last: bool = False
     workers: Natural = 0
     threads: Count | None = None
+    matmul: Literal["highest", "high", "medium"] = "highest"
     teacher_cache: Literal["auto", "on", "off", "check"] = "auto"
     checkpoint_every: Count | None = None
 

@@ -164,6 +164,13 @@ class TaskData(Protocol):
     def raw(self, index: Tensor) -> Tensor:
         """What a memory keeps of the samples at ``index``."""
 
+    @property
+    def left_out(self) -> int | None:
+        """How many of the task's samples ``stream.per_class`` left out; ``None`` where that is not known."""
+
+    def raw_left_out(self, index: Tensor) -> Tensor:
+        """As :meth:`raw`, of the samples that were left out; their classes cannot be asked for."""
+
     def about(self, index: Tensor) -> Sequence[Mapping[str, str]]:
         """What the data say of each of the samples at ``index`` besides its class; empty if they say nothing."""
 

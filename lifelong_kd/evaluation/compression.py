@@ -26,27 +26,29 @@ class Measured:
 
     ``costs`` are numbers by the names of ``COSTS``. ``accuracy`` are accuracies in [0, 1] of the tasks so far, ``None``
     of a task that it does not know; ``falls`` how far each fell from its best, ``None`` where nothing could fall.
+    ``beside``, of a teacher, are those of the student on the same tasks, among the classes that the teacher chose from.
     """
 
     name: str
     costs: Mapping[str, float]
     accuracy: Sequence[float | None]
     falls: Sequence[float | None]
+    beside: Sequence[float | None] = ()
 
     @property
     def average(self) -> float | None:
         """Mean accuracy over the tasks that it knows."""
-        return _mean([value for value in self.accuracy if value is not None])
+        return _mean(self.accuracy)
 
     @property
     def forgetting(self) -> float | None:
         """Mean of the falls that there are."""
-        return _mean([value for value in self.falls if value is not None])
+        return _mean(self.falls)
 
-    def average_where(self, other: Measured) -> float | None:
-        """Mean accuracy over those tasks that ``other`` knows."""
-        pairs = zip(self.accuracy, other.accuracy, strict=True)
-        return _mean([one for one, two in pairs if one is not None and two is not None])
+    @property
+    def student_average(self) -> float | None:
+        """Mean accuracy of the student on the same tasks, among the same classes."""
+        return _mean(self.beside)
 
 
 def latest_accuracies(rows: Sequence[Sequence[float | None]]) -> list[float | None]:
@@ -93,8 +95,9 @@ def ratio(student: float | None, teacher: float | None) -> float | None:
 def compression_table(student: Measured, teachers: Sequence[Measured]) -> tuple[list[str], list[list[Cell]]]:
     """Columns and rows: each measure with the student, each teacher, and the student's share of the teacher's.
 
-    A teacher that knows only some tasks has its accuracy over those; the row below has the student's over the same, and
-    that is what the ratio of accuracies compares.
+    Accuracies are in percent. A teacher that knows only some tasks has its accuracy over those, among the classes that
+    it knows; the row below has the student's on the same tasks among the same classes, and that is what the ratio of
+    accuracies compares.
 
     Args:
         student: the student.
@@ -110,15 +113,14 @@ def compression_table(student: Measured, teachers: Sequence[Measured]) -> tuple[
             row += [teacher.costs.get(name), ratio(student.costs.get(name), teacher.costs.get(name))]
         rows.append(row)
     known: list[Cell] = ["tasks that it knows", _known(student)]
-    accuracy: list[Cell] = ["accuracy over these", student.average]
-    same: list[Cell] = [f"the {student.name}'s over the same", student.average]
-    forgetting: list[Cell] = ["forgetting", student.forgetting]
+    accuracy: list[Cell] = ["accuracy over these, %", _percent(student.average)]
+    same: list[Cell] = [f"the {student.name}'s among its classes, %", None]
+    forgetting: list[Cell] = ["forgetting, %", _percent(student.forgetting)]
     for teacher in teachers:
-        there = student.average_where(teacher)
         known += [_known(teacher), None]
-        accuracy += [teacher.average, ratio(there, teacher.average)]
-        same += [there, None]
-        forgetting += [teacher.forgetting, None]
+        accuracy += [_percent(teacher.average), ratio(teacher.student_average, teacher.average)]
+        same += [_percent(teacher.student_average), None]
+        forgetting += [_percent(teacher.forgetting), None]
     return columns, [*rows, known, accuracy, *([same] if teachers else []), forgetting]
 
 
@@ -126,8 +128,13 @@ def _known(network: Measured) -> int:
     return sum(value is not None for value in network.accuracy)
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def write_markdown(

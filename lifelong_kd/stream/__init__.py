@@ -48,6 +48,7 @@ pools = Registry(
     {
         "dataset": "lifelong_kd.stream.pool_dataset:DatasetPool",
         "files": "lifelong_kd.stream.pool_files:FilesPool",
+        "left_out": "lifelong_kd.stream.pool_left_out:LeftOutPool",
         "noise": "lifelong_kd.stream.pool_noise:NoisePool",
         "patches": "lifelong_kd.stream.pool_patches:PatchesPool",
     },

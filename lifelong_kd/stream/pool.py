@@ -1,4 +1,4 @@
-"""Unlabelled samples from elsewhere."""
+"""Unlabelled samples, from elsewhere or of the task itself."""
 
 from __future__ import annotations
 

@@ -127,7 +127,8 @@ class Exemplars(Labeller):
     def study(self, task: Task, data: TaskData, seeds: Seeds) -> None:
         self._data, self._features = data, None
         found = {column: self._of(column, data) for column in sorted(set(task.new))}
-        raw = torch.cat(list(found.values()))
+        # On the CPU, as a checkpoint gives them back: those of later tasks are put beside them.
+        raw = torch.cat(list(found.values())).cpu()
         y = torch.cat([torch.full((len(one),), column) for column, one in found.items()])
         new = {
             "raw": raw,
@@ -139,7 +140,7 @@ class Exemplars(Labeller):
             # A task that is told twice replaces its own.
             before = self._kept["task"] != task.index
             new = {
-                name: torch.cat([self._kept[name][before.to(self._kept[name].device)], value])
+                name: torch.cat([self._kept[name][before], value])
                 for name, value in new.items()
             }
         self._kept = new
@@ -197,4 +198,5 @@ class Exemplars(Labeller):
         return {"kept": dict(self._kept)}
 
     def load_state_dict(self, state: Mapping[str, Any], rebuild: Rebuild) -> None:
-        self._kept, self._features = dict(state["kept"]), None
+        self._kept = {name: value.cpu() for name, value in state["kept"].items()}
+        self._features = None

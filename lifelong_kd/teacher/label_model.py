@@ -40,7 +40,9 @@ def majority(votes: Tensor, weights: Tensor, classes: int) -> Tensor:
     return torch.where(total > 0, sums / total.clamp(min=torch.finfo(sums.dtype).tiny), 0.0)
 
 
-def accuracies(votes: Tensor, weights: Tensor, classes: int, *, steps: int = 100) -> Tensor:
+def accuracies(
+    votes: Tensor, weights: Tensor, classes: int, *, among: Tensor | None = None, steps: int = 100
+) -> Tensor:
     """How often each rule is right, from where rules agree, without a label: the one-coin Dawid-Skene model.
 
     A rule that votes says the true class with probability ``a_j`` and each other one with ``(1 - a_j) / (K - 1)``.
@@ -54,13 +56,16 @@ def accuracies(votes: Tensor, weights: Tensor, classes: int, *, steps: int = 100
     Args:
         votes: int64 (samples, rules).
         weights: what the first majority goes by.
-        classes: their number K.
+        classes: their number.
+        among: as in :func:`posterior`.
         steps: at most so many.
 
     Returns:
         Shape (rules,), in (0, 1); 0.75 for a rule that never votes.
     """
-    votes = votes[(votes != ABSTAIN).any(dim=1)]
+    some = (votes != ABSTAIN).any(dim=1)
+    votes, weights = votes[some], weights[some] if weights.dim() > 1 else weights
+    among = among[some] if among is not None else None
     voted = votes != ABSTAIN
     share = majority(votes, weights, classes)
     right = torch.full((votes.shape[1],), PRIOR)
@@ -68,13 +73,13 @@ def accuracies(votes: Tensor, weights: Tensor, classes: int, *, steps: int = 100
         agreed = share.gather(1, votes.clamp(min=0)) * voted
         now = (STRENGTH * PRIOR + agreed.sum(dim=0)) / (STRENGTH + voted.sum(dim=0))
         moved = float((now - right).abs().max()) if len(now) else 0.0
-        right, share = now, posterior(votes, now, classes)
+        right, share = now, posterior(votes, now, classes, among)
         if moved < 1e-6:
             break
     return right
 
 
-def posterior(votes: Tensor, right: Tensor, classes: int) -> Tensor:
+def posterior(votes: Tensor, right: Tensor, classes: int, among: Tensor | None = None) -> Tensor:
     """The probability of each class, given what rules of known accuracy say, all classes being alike beforehand.
 
     ``log p_c = const + sum_j [v_j = c] log(a_j (K - 1) / (1 - a_j))``: a vote with the rule's log-odds as weight.
@@ -82,7 +87,8 @@ def posterior(votes: Tensor, right: Tensor, classes: int) -> Tensor:
     Args:
         votes: int64 (samples, rules).
         right: the accuracy of each rule, in (0, 1), (rules,).
-        classes: their number K.
+        classes: their number.
+        among: how many of them each sample can be of, K, at least 1, (samples,); all if ``None``.
 
     Returns:
         Shape (samples, classes); even where every rule abstains.
@@ -90,7 +96,8 @@ def posterior(votes: Tensor, right: Tensor, classes: int) -> Tensor:
     >>> posterior(torch.tensor([[0, 1]]), torch.tensor([0.9, 0.75]), 2)
     tensor([[0.7500, 0.2500]])
     """
-    odds = (right * max(classes - 1, 1) / (1 - right)).log()
+    possible = torch.tensor([classes]) if among is None else among
+    odds = (right * (possible[:, None] - 1).clamp(min=1) / (1 - right)).log()
     counted = (odds * (votes != ABSTAIN)).expand(votes.shape)
     sums = counted.new_zeros(len(votes), classes).scatter_add_(1, votes.clamp(min=0), counted)
     return sums.softmax(dim=1)

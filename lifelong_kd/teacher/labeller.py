@@ -23,7 +23,8 @@ class Labeller(Teacher):
     """Says ``log p(class | sample)`` at the student's columns, classes by their names.
 
     In a task-incremental stream only the classes of a sample's own task compete; the columns of other tasks are NaN,
-    as are, in any stream, those of classes that are not among ``classes``.
+    as are, in any stream, those of classes that are not among ``classes``. A sample that is known to be of another
+    class than those, such as a replayed one where ``classes`` is ``new``, is not taught.
 
     Args:
         classes: which classes a sample can be of: all that have been ``seen``, or the ``new`` ones of the task.
@@ -84,9 +85,16 @@ class Labeller(Teacher):
             with torch.no_grad():
                 share, known = self.label(batch)
         logits = torch.full((len(batch), max(columns, default=-1) + 1), torch.nan, device=batch.x.device)
-        said = share.to(logits).log().masked_fill(~known.to(logits.device)[:, None], 0.0)
-        logits[:, list(columns)] = said.masked_fill(~self.allowed(batch.label).to(logits.device), torch.nan)
-        return Said(logits, known=known.to(logits.device))
+        allowed = self.allowed(batch.label).to(logits.device)
+        known = known.to(logits.device) & self._possible(batch.y.to(logits.device), allowed)
+        said = share.to(logits).log().masked_fill(~known[:, None], 0.0)
+        logits[:, list(columns)] = said.masked_fill(~allowed, torch.nan)
+        return Said(logits, known=known)
+
+    def _possible(self, y: Tensor, allowed: Tensor) -> Tensor:
+        """Which samples are of a class that they can be of, or of no known one."""
+        columns = torch.tensor(self.competing, dtype=torch.int64, device=y.device)
+        return (y < 0) | ((y[:, None] == columns) & allowed).any(dim=1)
 
     def allowed(self, label: Tensor) -> Tensor:
         """Which of the competing classes samples of these task labels can be of: bool, shape (batch, competing)."""

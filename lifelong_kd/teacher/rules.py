@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -81,6 +82,8 @@ class Rules(Labeller):
         super().__init__(classes)
         if not 0 <= smoothing < 1:
             raise BadCall(f"smoothing must lie in [0, 1), got {smoothing}")
+        self.file = file
+        self.functions = tuple(functions)
         self.combine = chosen("combine", combine, ("vote", "dawid_skene"))
         self.smoothing = smoothing
         self.rules: list[Rule] = []
@@ -117,8 +120,9 @@ class Rules(Labeller):
             return
         parts = [self._say(data.raw(index), index) for index in torch.arange(len(data.targets)).split(1000)]
         votes, weights = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
-        votes = self._placed(votes, self.allowed(data.labels))
-        found = accuracies(votes, weights, len(self.competing))
+        allowed = self.allowed(data.labels)
+        votes = self._placed(votes, allowed)
+        found = accuracies(votes, weights, len(self.competing), among=allowed.sum(dim=1))
         said = (votes != ABSTAIN).any(dim=0)
         # One that says nothing in this task keeps what is known of it from earlier ones.
         self._right |= {
@@ -133,7 +137,7 @@ class Rules(Labeller):
             share = majority(votes, weights, len(self.competing))
         else:
             right = torch.tensor([self._right.get(rule.name, PRIOR) for rule in self.rules])
-            share = posterior(votes, right, len(self.competing)) * allowed
+            share = posterior(votes, right, len(self.competing), allowed.sum(dim=1).clamp(min=1)) * allowed
             share = share / share.sum(dim=1, keepdim=True)
         return smoothed(share, allowed, self.smoothing), (votes != ABSTAIN).any(dim=1)
 
@@ -186,14 +190,14 @@ class Rules(Labeller):
             ) from error
         if said is None:
             return ABSTAIN, 0.0
-        label, weight = said if isinstance(said, tuple) else (said, 1.0)
+        label, weight = said if isinstance(said, tuple) and len(said) == 2 else (said, 1.0)
         column = self.column(str(label))
-        if column is None or not isinstance(weight, int | float) or not weight > 0:
-            why = f"which is no class and a weight above 0: {said!r}"
+        if column is None or not isinstance(weight, int | float) or not 0 < weight < math.inf:
+            why = "but a weight is a number above 0."
             if column is None:
                 why = f"but {unknown_label(str(label), self.names)}"
             raise RunFailed(
-                f"the rule {rule.name!r} said {label!r}, {why} At {_described(sample)}."
+                f"the rule {rule.name!r} said {said!r}, {why} At {_described(sample)}."
                 " Mend it and resume the run: what was learned is kept"
             )
         return column, rule.weight * float(weight)

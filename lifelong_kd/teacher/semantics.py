@@ -90,6 +90,7 @@ class Semantics(Labeller):
         found = descriptions if path is None else read_written(path, "descriptions")
         if found is not None and not isinstance(found, Mapping):
             raise BadCall(f"{path} holds no mapping from classes to texts")
+        self.path = path
         self.place = path or "descriptions"
         self.descriptions = (
             None if found is None else {str(name): str(text or "") for name, text in found.items()}
@@ -115,7 +116,12 @@ class Semantics(Labeller):
         super().begin_task(task)
         texts = [self.text(column) for column in self.competing]
         similarity = by_words(texts) if self.encoder is None else by_encoder(texts, self.encoder)
-        self._labels = semantic_labels(similarity, self.own, self.temperature)
+        self._labels = torch.zeros_like(similarity)
+        # In a task-incremental stream the rest of a label is for the other classes of the same task.
+        for group in self.allowed(torch.tensor(sorted(self._groups))).unique(dim=0):
+            places = group.nonzero().squeeze(1)
+            inside = similarity[places[:, None], places]
+            self._labels[places[:, None], places] = semantic_labels(inside, self.own, self.temperature)
 
     def text(self, column: int) -> str:
         """The description of a column's class."""

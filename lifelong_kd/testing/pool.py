@@ -15,16 +15,21 @@ __all__ = ["check_pool"]
 
 
 class _Data:
-    """Nine coloured images of 8x8 pixels."""
+    """Nine coloured images of 8x8 pixels, and four that were left out."""
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
         self.x = torch.randint(256, (9, 3, 8, 8), generator=generator, dtype=torch.uint8)
+        self.more = torch.randint(256, (4, 3, 8, 8), generator=generator, dtype=torch.uint8)
+        self.left_out = len(self.more)
         self.targets = torch.arange(9) % 3
         self.labels = torch.zeros(9, dtype=torch.int64)
 
     def raw(self, index: Tensor) -> Tensor:
         return self.x[index]
+
+    def raw_left_out(self, index: Tensor) -> Tensor:
+        return self.more[index]
 
     def about(self, index: Tensor) -> list[dict[str, str]]:
         return [{} for _ in range(len(index))]
@@ -41,7 +46,7 @@ def check_pool(make: Callable[[], Pool], data: TaskData | None = None) -> None:
 
     Args:
         make: makes a fresh pool.
-        data: a task's training data; nine images (3, 8, 8) if ``None``.
+        data: a task's training data; nine images (3, 8, 8), four left out, if ``None``.
 
     Raises:
         AssertionError: saying which promise is broken.

@@ -99,6 +99,8 @@ class Experiment:
     ) -> None:
         if training.threads is not None:
             torch.set_num_threads(training.threads)
+        # Process-wide, as torch has it: the next experiment sets its own.
+        torch.set_float32_matmul_precision(training.matmul)
         check_input(stream, network)
         self.settings = dict(settings)
         self.name = name

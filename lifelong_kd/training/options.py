@@ -37,6 +37,9 @@ class TrainingOptions:
         channels_last: whether images are laid out channels last.
         workers: processes that decode images, where the data are read from files.
         threads: CPU threads of torch, or torch's own choice.
+        matmul: how exactly float32 matrices are multiplied: ``highest`` in float32; ``high`` in TF32 and ``medium`` in
+            bfloat16 with float32 sums, where the device has such instructions: several times faster there, and every
+            number a little different.
         teacher_cache: whether a snapshot's outputs are computed once a task where its view is reproducible:
             ``auto`` (if a task has more than one epoch), ``on``, ``off``, or ``check`` (compute both and
             compare).
@@ -62,6 +65,7 @@ class TrainingOptions:
     channels_last: bool = False
     workers: int = 0
     threads: int | None = None
+    matmul: Literal["highest", "high", "medium"] = "highest"
     teacher_cache: Literal["auto", "on", "off", "check"] = "auto"
     checkpoint_every: int | None = None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lifelong_kd.core.errors import BadCall
 from lifelong_kd.stream.part import Part
 from lifelong_kd.stream.transform import Pipeline
 
@@ -44,17 +45,29 @@ class PartData:
         return len(self.row)
 
     def raw(self, index: Tensor) -> Tensor:
+        return self._gathered(self.part_of[index], self.row[index], Part.gather)
+
+    def _gathered(self, which: Tensor, row: Tensor, gather: Callable[[Part, Tensor], Tensor]) -> Tensor:
         if len(self.parts) == 1:
-            return self.parts[0].gather(self.row[index]).to(self.device)
-        which = self.part_of[index]
+            return gather(self.parts[0], row).to(self.device)
         pieces = [(which == number).nonzero().squeeze(1) for number in range(len(self.parts))]
         gathered = [
-            self.parts[number].gather(self.row[index[piece]]).to(self.device)
+            gather(self.parts[number], row[piece]).to(self.device)
             for number, piece in enumerate(pieces)
             if len(piece)
         ]
         back = torch.cat(pieces).argsort()
         return torch.cat(gathered)[back.to(self.device)]
+
+    @property
+    def left_out(self) -> int:
+        return sum(len(part.left_out) for part in self.parts)
+
+    def raw_left_out(self, index: Tensor) -> Tensor:
+        sizes = torch.tensor([len(part.left_out) for part in self.parts])
+        ends = sizes.cumsum(0)
+        which = torch.bucketize(index, ends, right=True)
+        return self._gathered(which, index - (ends - sizes)[which], Part.gather_left_out)
 
     def about(self, index: Tensor) -> list[Mapping[str, str]]:
         places = zip(self.part_of[index].tolist(), self.row[index].tolist(), strict=True)
@@ -69,6 +82,8 @@ class PartData:
 
 class ForeignData:
     """Data of any Avalanche benchmark: what the model sees is all there is, so it is also what a memory keeps.
+
+    What ``stream.per_class`` leaves out of it is not kept.
 
     Args:
         dataset: an Avalanche data set with targets and task labels; its evaluation transforms are used.
@@ -91,6 +106,13 @@ class ForeignData:
 
     def raw(self, index: Tensor) -> Tensor:
         return torch.stack([torch.as_tensor(self.dataset[i][0]) for i in index.tolist()]).to(self.device)
+
+    @property
+    def left_out(self) -> None:
+        return None
+
+    def raw_left_out(self, index: Tensor) -> Tensor:
+        raise BadCall("of an Avalanche benchmark it is not known which samples were left out")
 
     def about(self, index: Tensor) -> list[Mapping[str, str]]:
         return [{} for _ in range(len(index))]

@@ -120,7 +120,7 @@ GENERATOR: dict[str, Case] = {
 }
 
 # Their samples have the shape (3, 8, 8).
-POOL: dict[str, Case] = {"noise": {}, "patches": {"patch": 2}}
+POOL: dict[str, Case] = {"left_out": {}, "noise": {}, "patches": {"patch": 2}}
 POOL_ELSEWHERE = dict.fromkeys(("dataset", "files"), "tests/stream/test_pools.py: on made files")
 
 # Each with the tests that look at it; tests/strategy/test_compose.py names them in YAML.

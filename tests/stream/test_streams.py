@@ -17,7 +17,10 @@ by_class = pytest.mark.parametrize("name", sorted(name for name, case in CASES.i
 
 
 def test_every_built_in_stream_is_tested() -> None:
-    assert sorted(CASES) == sorted(entry.name for entry in registry if entry.owner == "lifelong_kd")
+    # Texts and recordings, which no image's transform fits, have files of tests of their own.
+    assert sorted([*CASES, "split_audio", "split_text"]) == sorted(
+        entry.name for entry in registry if entry.owner == "lifelong_kd"
+    )
 
 
 @every_stream

@@ -20,7 +20,7 @@ from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.term import Distill
 from lifelong_kd.stream.text import as_bytes, as_texts
-from lifelong_kd.teacher.cache import OutputCache
+from lifelong_kd.teacher.cache import CacheKey, OutputCache
 from lifelong_kd.teacher.ema import Ema
 from lifelong_kd.teacher.exemplars import Exemplars
 from lifelong_kd.teacher.snapshot import Snapshot
@@ -154,7 +154,7 @@ def test_a_cache_of_logits_is_not_asked_for_features() -> None:
     snapshot = Snapshot()
     snapshot.begin(call, CPU)
     snapshot.observe(network(), FIRST)
-    snapshot.cache = OutputCache(torch.zeros(9, 6))
+    snapshot.cache = OutputCache(CacheKey("", "", ""), {"logits": torch.zeros(9, 6)})
     made = Exemplars(per_class=2, features_of=snapshot)
     made.begin(call, CPU)
     made.begin_task(FIRST)

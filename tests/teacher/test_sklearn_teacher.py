@@ -66,7 +66,7 @@ def test_what_it_says_is_what_the_estimator_says() -> None:
     [
         ("random_forest", {"n_estimators": 5}),
         ("extra_trees", {"n_estimators": 5}),
-        ("gradient_boosting", {"max_iter": 3}),
+        ("gradient_boosting", {"max_iter": 3, "min_samples_leaf": 2}),
         ("svm", {}),
         ("linear_svm", {}),
         ("logistic", {}),

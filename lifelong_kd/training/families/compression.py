@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.core.types import Batch, Task
+from lifelong_kd.core.types import Batch
 from lifelong_kd.evaluation.compression import (
     COSTS,
     Measured,
@@ -48,7 +49,9 @@ class Compression(Family):
     Teachers are those of the strategy that are networks: an expert or an assistant of another architecture, an external
     one, a snapshot. Each is measured when it has taught a task, on the test data of the tasks so far that it knows all
     classes of; those that it does not know do not compete in its answers. Its accuracy on a task is the last that there
-    is: of an expert that knows one task, that of the expert of that task. Its forgetting is the fall from its best
+    is: of an expert that knows one task, that of the expert of that task. Beside it stands that of the student as it is
+    now on the same samples, among the same classes: ``accuracy_ratio`` compares these two, as an expert that has two
+    classes to choose from has an easier task than a student with all of them. Its forgetting is the fall from its best
     accuracy, and not defined for a task that was measured once. What cannot be asked is named under ``left_out``.
 
     Operations are those of one sample, a multiply-add as two. The latency is the median of repeated passes on one
@@ -92,7 +95,9 @@ class Compression(Family):
             if why is None:
                 with without_trace(look.engine, plugin):
                     costs = self._costs(look, held)
-                found["teachers"][name] = {**costs, "accuracy": _reached(look, plugin, teacher)}
+                known = known_classes(teacher, plugin.tasks[-1])
+                reached = _reached(look, plugin, teacher, known)
+                found["teachers"][name] = {**costs, "accuracy": reached, "classes": list(known)}
             else:
                 found["left_out"][name] = why
         return found
@@ -100,7 +105,9 @@ class Compression(Family):
     def after_task(self, look: Look, earlier: Sequence[Found]) -> Found:
         tasks = range(look.task + 1)
         accuracy = [accuracy_on(look, task, look.answers("test", task)) for task in tasks]
-        return {"student": {**self._costs(look, [look.engine.model]), "accuracy": accuracy}}
+        beside = _beside(look, [*(one.get("teachers", {}) for one in earlier), look.pending.get("teachers", {})])
+        costs = self._costs(look, [look.engine.model])
+        return {"student": {**costs, "accuracy": accuracy, "beside": beside}}
 
     def _costs(self, look: Look, held: Sequence[nn.Module]) -> dict[str, float]:
         """What these networks cost together."""
@@ -132,7 +139,7 @@ class Compression(Family):
             theirs = teacher.costs[name] if teacher is not None else None
             scores[f"teacher_{name}"] = theirs
             scores[f"{name}_ratio"] = ratio(student.costs[name], theirs)
-        there = student.average_where(teacher) if teacher is not None else None
+        there = teacher.student_average if teacher is not None else None
         scores["teacher_accuracy"] = teacher.average if teacher is not None else None
         scores["accuracy_ratio"] = ratio(there, scores["teacher_accuracy"])
         scores["teacher_forgetting"] = teacher.forgetting if teacher is not None else None
@@ -166,10 +173,10 @@ def _held(teacher: Teacher) -> Iterator[nn.Module]:
                 yield network
 
 
-def _reached(look: Look, plugin: DistillationPlugin, teacher: Teacher) -> list[float | None]:
+def _reached(
+    look: Look, plugin: DistillationPlugin, teacher: Teacher, known: Sequence[int]
+) -> list[float | None]:
     """A teacher's accuracy on the test data of each task so far; ``None`` of one that it does not know."""
-    task: Task = plugin.tasks[-1]
-    known = known_classes(teacher, task)
     reached: list[float | None] = []
     for number in range(look.task + 1):
         classes = look.stream.tasks[number].classes
@@ -186,6 +193,24 @@ def _reached(look: Look, plugin: DistillationPlugin, teacher: Teacher) -> list[f
     return reached
 
 
+def _beside(look: Look, taught: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
+    """The student's accuracy on each task so far, by teacher, among the classes that this had when it taught it last.
+
+    ``taught`` is what was found of the teachers in each task.
+    """
+    beside: dict[str, list[float | None]] = {}
+    for name in dict.fromkeys(name for one in taught for name in one):
+        beside[name] = []
+        for number in range(look.task + 1):
+            there = [one[name] for one in taught if name in one]
+            of = [one for one in there if dict(enumerate(one["accuracy"])).get(number) is not None]
+            answers = look.answers("test", number)
+            if of:
+                answers = replace(answers, logits=only(answers.logits, of[-1]["classes"]))
+            beside[name].append(accuracy_on(look, number, answers) if of else None)
+    return beside
+
+
 def _batches(look: Look, task: int) -> Iterator[Batch]:
     """The test data of a task as evaluation shows them; without an index, so that nobody answers from a cache."""
     data, device = look.data("test", task), look.engine.device
@@ -196,19 +221,20 @@ def _batches(look: Look, task: int) -> Iterator[Batch]:
 
 def _measured(found: Sequence[Found]) -> tuple[Measured, list[Measured]]:
     """Student and teachers after the last of these tasks; a teacher costs what it cost when it taught last."""
+    beside = found[-1]["student"]["beside"]
     student = _one("student", [one["student"] for one in found])
     names = dict.fromkeys(name for one in found for name in one.get("teachers", {}))
     teachers = []
     for name in names:
-        taught = [one["teachers"].get(name, {"accuracy": []}) for one in found]
-        teachers.append(_one(name, taught))
+        taught = [one.get("teachers", {}).get(name, {"accuracy": []}) for one in found]
+        teachers.append(_one(name, taught, beside[name]))
     return student, teachers
 
 
-def _one(name: str, found: Sequence[Mapping[str, Any]]) -> Measured:
+def _one(name: str, found: Sequence[Mapping[str, Any]], beside: Sequence[float | None] = ()) -> Measured:
     last = next(one for one in reversed(found) if "parameters" in one)
     rows = [one["accuracy"] for one in found]
     width = len(found)
     accuracy = [*latest_accuracies(rows), *[None] * width][:width]
     fallen = [*falls(rows), *[None] * width][:width]
-    return Measured(name, {cost: last[cost] for cost in COSTS}, accuracy, fallen)
+    return Measured(name, {cost: last[cost] for cost in COSTS}, accuracy, fallen, beside)
