@@ -5,8 +5,8 @@
 
 The 1,797 handwritten digits of scikit-learn as five tasks of two, class-incremental, in an order drawn from the seed;
 the files of ``configs/split_digits`` as they are, all but two with the same small convolutional student with BatchNorm:
-the GAN's and the latent replay's student is their files' perceptron. Nothing is kept of earlier tasks but networks. The
-options of the files were chosen by hand on seed 0. Average test accuracy after the last task. A seed draws the same
+the GAN's and the latent replay's student is their files' perceptron. Nothing is kept of earlier tasks but networks. How
+options were chosen stands in the files. Average test accuracy after the last task. A seed draws the same
 tasks, weights and batches for every row with the same student: differences are those of pairs. A killed table goes on
 where it was.
 """

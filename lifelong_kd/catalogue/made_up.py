@@ -31,7 +31,6 @@ _AROUND: Mapping[tuple[str, str], Settings] = {
     ("term", "margin_ranking"): {"model": {"name": "mlp", "head": "cosine"}},
     ("term", "important_maps"): {"model": "cnn"},
     ("pool", "dataset"): {"stream": "split_cifar100", "model": "resnet32"},
-    ("pool", "left_out"): {"stream": {"name": "split_digits", "per_class": 20}},
     ("rounds", "scholar"): {"strategy": "dgr"},
     ("family", "samples"): {"strategy": "dgr"},
     ("head", "multihead"): {"stream": {"name": "split_digits", "scenario": "task"}},

@@ -112,8 +112,9 @@ class ModelSection(_Section):
         student: other models for later tasks: one from task 1 on, a list with one a task from task 1 on, or a mapping
             from tasks to models. Where the model is another than that before it the student of the task is a new
             network, taught by the old one; null goes on with the one before.
-        transfer: weights of the old student that such a new one begins with: ``none``, the first units of each layer
-            (``slice``), those of the largest weights (``norm``), or those that matter most (``importance``).
+        transfer: weights of the old student that such a new one begins with: the first units of each layer (``slice``),
+            those of the largest weights (``norm``), or those that matter most (``importance``); with ``none`` only the
+            rows of the head, where both have as many features.
         transfer_layers: which layers feed those of a student with fewer: ``even`` ones, the ``first`` or the ``last``.
     """
 

@@ -110,10 +110,12 @@ def _asked(network: nn.Module, x: Tensor, columns: Sequence[int]) -> tuple[Tenso
     """The network's class of each sample, as a place in ``columns``, and how much surer it is than a guess."""
     modes = {part: part.training for part in network.modules()}
     network.eval()
-    with torch.no_grad():
-        said = torch.cat([network(part)[:, list(columns)].float().cpu() for part in x.split(AT_ONCE)])
-    for part, mode in modes.items():
-        part.training = mode
+    try:
+        with torch.no_grad():
+            said = torch.cat([network(part)[:, list(columns)].float().cpu() for part in x.split(AT_ONCE)])
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
     top = said.softmax(dim=1).max(dim=1)
     # A sample that the network guesses counts a little: a tree of nothing but those has to be fitted as well.
     return top.indices, (top.values - 1 / len(columns)).double().clamp(min=1e-3)

@@ -11,16 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lifelong_kd.core.errors import BadCall
-from lifelong_kd.core.seeds import Seeds
-from lifelong_kd.core.types import Task, TaskData
+from lifelong_kd.core.types import Task
 from lifelong_kd.generator.against import Against
-from lifelong_kd.generator.base import Generator, Made
+from lifelong_kd.generator.base import Made
+from lifelong_kd.generator.data_free import DataFree, at_least
 from lifelong_kd.generator.pictures import Pictures
 from lifelong_kd.generator.smoothness import roughness
 from lifelong_kd.generator.statistics import Statistics, gaussian_kl
 from lifelong_kd.knowledge.options import not_negative, positive
-from lifelong_kd.teacher.snapshot import Snapshot
 
 __all__ = ["Abd", "unevenness"]
 
@@ -43,7 +41,7 @@ def unevenness(logits: Tensor) -> Tensor:
     return 1.0 + torch.xlogy(mean, mean).sum() / math.log(logits.shape[1])
 
 
-class Abd(Generator):
+class Abd(DataFree):
     """A generator trained against the previous model: what it makes, that model is sure of and its statistics fit.
 
     ``L = content * CE(z / tau, argmax z) + balance * (1 + sum_c p_c log p_c / log o) + statistics * mean over BatchNorm
@@ -79,8 +77,6 @@ class Abd(Generator):
         generator: {name: abd, iterations: 500, latent: 64, width: 32}
     """
 
-    trained = False
-
     def __init__(
         self,
         *,
@@ -97,14 +93,8 @@ class Abd(Generator):
         fresh: bool = False,
     ) -> None:
         super().__init__()
-        for name, value, least in (
-            ("iterations", iterations, 1),
-            ("batch", batch, 2),
-            ("latent", latent, 1),
-            ("width", width, 2),
-        ):
-            if value < least:
-                raise BadCall(f"{name} must be at least {least}, got {value}")
+        at_least(1, iterations=iterations, latent=latent)
+        at_least(2, batch=batch, width=width)
         self.iterations = iterations
         self.lr = positive("lr", lr)
         self.batch = batch
@@ -118,20 +108,12 @@ class Abd(Generator):
         self.fresh = fresh
         self._network: Pictures | None = None
         self._optimizer: torch.optim.Optimizer | None = None
-        self._seeds = Seeds(0)
-        self._device = torch.device("cpu")
 
     @property
     def ready(self) -> bool:
         return self._network is not None
 
-    def begin(self, seeds: Seeds, device: torch.device) -> None:
-        self._seeds, self._device = seeds, device
-
-    def begin_task(self, task: Task, data: TaskData, solver: Snapshot, *, resumed: bool = False) -> None:
-        if resumed or not solver.ready or not task.old:
-            return
-        against = Against(solver, task, data, self._device)
+    def prepare(self, against: Against, task: Task) -> None:
         if self._network is None or self.fresh:
             with self._seeds.default(f"abd/weights/{task.index}"):
                 self._build(against.shape, bounded=against.bounded)

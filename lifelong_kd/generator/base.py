@@ -40,7 +40,7 @@ class Generator(ABC):
             begin_task(task, data, solver)      # a data-free one trains or inverts here, against the solver
             for each step of the student:
                 draw(count, generator)          # from the second task on
-                learn(new, replayed, share)     # a step of its own, on the same batches
+                learn(new, replayed, share)     # a step of its own, on the same batches; of one that is ``trained``
             end_task(task, data, model)         # what it has learned now makes the samples of the next task
 
     A generator that draws while it learns draws from what it was at the end of the previous task, so that a task's
@@ -85,7 +85,7 @@ class Generator(ABC):
         """
 
     def learn(self, new: Batch, replayed: Batch | None, share: float) -> None:
-        """Make a training step of its own; told after each step of the student, with the same batches.
+        """Make a training step of its own; told after each step of the student, with the same batches, if ``trained``.
 
         Args:
             new: the new batch.

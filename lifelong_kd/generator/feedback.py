@@ -137,7 +137,8 @@ class Feedback(Kept):
         lost = reconstruction(back.decoder(z, gates), x, self.fitted)
         divergence = (log_normal(z, mean, logvar) - log_p) / x[0].numel()
         end = "_replayed" if replayed else ""
-        self._told |= {f"reconstruction{end}": lost.mean(), f"divergence{end}": divergence.mean()}
+        told = {f"reconstruction{end}": lost.detach().mean(), f"divergence{end}": divergence.detach().mean()}
+        self._told = {**self._told, **told}
         return lost + divergence
 
     def _chosen(self, batch: Batch, replayed: bool, log_chances: Tensor | None) -> Tensor:

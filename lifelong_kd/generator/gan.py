@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.core.types import Batch, Task, TaskData
+from lifelong_kd.core.types import Batch
 from lifelong_kd.generator.base import Made
 from lifelong_kd.generator.kept import Kept
 from lifelong_kd.generator.likelihood import Likelihood, as_float, observed
@@ -133,12 +133,12 @@ class Gan(Kept):
         critic = losses[: len(new)].mean()
         if replayed is not None:
             critic = (1 - share) * critic + share * losses[len(new) :].mean()
-        self.step(critic, {"critic": critic})
+        # One optimiser for both: a network without gradients stays where it is.
+        critic.backward(inputs=list(both.critic.parameters()))
+        self.step(None, {})
         maker = F.softplus(-both.critic(fake)).mean()
-        maker.backward()
-        # The maker's step is its own: what it asks of the critic is forgotten.
-        both.critic.zero_grad(set_to_none=True)
-        self.step(None, {"maker": maker})
+        maker.backward(inputs=list(both.maker.parameters()))
+        self.step(None, {"critic": critic, "maker": maker})
 
     def _against(self, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         judged = critic(real)
@@ -150,11 +150,6 @@ class Gan(Kept):
     def _made(self, both: Adversaries, count: int, noise: torch.Generator) -> Tensor:
         z = torch.randn(count, self.latent, generator=noise).to(self.device)
         return observed(both.maker(z), self.fitted)
-
-    def end_task(self, task: Task, data: TaskData, model: nn.Module) -> None:
-        super().end_task(task, data, model)
-        # Two sums share the counter of steps, which counts each twice.
-        self.values = {name: 2 * value for name, value in self.values.items()}
 
     def sample(self, network: nn.Module, count: int, generator: torch.Generator) -> Made:
         return Made(self._made(cast(Adversaries, network), count, generator))

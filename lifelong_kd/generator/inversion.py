@@ -9,20 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lifelong_kd.core.errors import BadCall
-from lifelong_kd.core.seeds import Seeds
-from lifelong_kd.core.types import Task, TaskData
+from lifelong_kd.core.types import Task
 from lifelong_kd.generator.against import Against
-from lifelong_kd.generator.base import Generator, Made
+from lifelong_kd.generator.base import Made
+from lifelong_kd.generator.data_free import DataFree, at_least
 from lifelong_kd.generator.smoothness import total_variation
 from lifelong_kd.generator.statistics import Statistics, statistics_l2
 from lifelong_kd.knowledge.options import not_negative, positive
-from lifelong_kd.teacher.snapshot import Snapshot
 
 __all__ = ["DeepInversion"]
 
 
-class DeepInversion(Generator):
+class DeepInversion(DataFree):
     """Samples inverted from the previous model: noise is changed until that model takes it for a class it knows.
 
     ``L = CE(solver(x), y) + statistics * sum over BatchNorm layers of (||mean - running mean||_2 + ||variance - running
@@ -55,8 +53,6 @@ class DeepInversion(Generator):
         generator: {name: deep_inversion, samples: 512, iterations: 500}
     """
 
-    trained = False
-
     def __init__(
         self,
         *,
@@ -69,13 +65,8 @@ class DeepInversion(Generator):
         l2: float = 0.0,
     ) -> None:
         super().__init__()
-        for name, value, least in (
-            ("samples", samples, 1),
-            ("iterations", iterations, 1),
-            ("batch", batch, 2),
-        ):
-            if value < least:
-                raise BadCall(f"{name} must be at least {least}, got {value}")
+        at_least(1, samples=samples, iterations=iterations)
+        at_least(2, batch=batch)
         self.samples = samples
         self.iterations = iterations
         self.lr = positive("lr", lr)
@@ -85,20 +76,12 @@ class DeepInversion(Generator):
         self.l2 = not_negative("l2", l2)
         self._raw: Tensor | None = None
         self._y: Tensor | None = None
-        self._seeds = Seeds(0)
-        self._device = torch.device("cpu")
 
     @property
     def ready(self) -> bool:
         return self._raw is not None
 
-    def begin(self, seeds: Seeds, device: torch.device) -> None:
-        self._seeds, self._device = seeds, device
-
-    def begin_task(self, task: Task, data: TaskData, solver: Snapshot, *, resumed: bool = False) -> None:
-        if resumed or not solver.ready or not task.old:
-            return
-        against = Against(solver, task, data, self._device)
+    def prepare(self, against: Against, task: Task) -> None:
         rng = torch.Generator().manual_seed(self._seeds.derive(f"deep_inversion/{task.index}"))
         y = torch.arange(self.samples) % len(task.old)
         y = y[torch.randperm(self.samples, generator=rng)].to(self._device)

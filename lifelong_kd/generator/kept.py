@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.errors import BadCall, Diverged
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Task, TaskData
 from lifelong_kd.generator.base import Generator, Made
@@ -125,7 +126,12 @@ class Kept(Generator):
         return self.network
 
     def step(self, loss: Tensor | None, told: Mapping[str, Tensor]) -> None:
-        """A step of the optimiser, down ``loss`` or along the gradients that are there; ``told`` is for the log."""
+        """A step of the optimiser, down ``loss`` or along the gradients that are there.
+
+        Args:
+            loss: ``None`` if its gradients have been taken already.
+            told: scalars, whose means over the steps that told any are for the log.
+        """
         if self.optimizer is None:
             raise RuntimeError(f"{self.name} has met no task yet")
         if loss is not None:
@@ -134,12 +140,18 @@ class Kept(Generator):
         self.optimizer.zero_grad(set_to_none=True)
         for name, value in told.items():
             self._sums[name] = self._sums[name] + value.detach() if name in self._sums else value.detach()
-        self._steps += 1
+        self._steps += bool(told)
 
     def end_task(self, task: Task, data: TaskData, model: nn.Module) -> None:
         self.frozen = frozen_copy(self.learning)
         self._frozen_groups = len(self._groups)
         self.values = {name: float(total) / self._steps for name, total in self._sums.items()}
+        for name, value in self.values.items():
+            if not math.isfinite(value):
+                raise Diverged(
+                    f"the generator {self.name!r} has diverged: its {name} is {value} over task {task.index}. Lower the"
+                    " generator's lr; it makes the samples of the next task"
+                )
 
     @torch.no_grad()
     def draw(self, count: int, generator: torch.Generator) -> Made:

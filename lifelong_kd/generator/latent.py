@@ -37,6 +37,13 @@ class _Inside:
     def raw(self, index: Tensor) -> Tensor:
         return self._features(self._data.plain(self._data.raw(index)))
 
+    @property
+    def left_out(self) -> int | None:
+        return self._data.left_out
+
+    def raw_left_out(self, index: Tensor) -> Tensor:
+        return self._features(self._data.plain(self._data.raw_left_out(index)))
+
     def about(self, index: Tensor) -> Sequence[Mapping[str, str]]:
         return self._data.about(index)
 

@@ -8,9 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lifelong_kd.core.types import TaskData
 from lifelong_kd.model.freeze import unwrapped
 
-__all__ = ["importance"]
+__all__ = ["importance", "shown"]
+
+SHOWN = 256
+"""Samples of a task on which the importance of units is measured."""
+
+
+def shown(data: TaskData) -> Tensor:
+    """At most 256 samples of a task, in the view of evaluation, shape (samples, *input_shape).
+
+    They lie at equal distances: those of one class may stand together.
+    """
+    count = len(data.targets)
+    index = torch.linspace(0, count - 1, min(count, SHOWN)).round().to(torch.int64)
+    return data.plain(data.raw(index))
 
 
 def importance(model: nn.Module, x: Tensor, probes: Sequence[tuple[nn.Module, str]]) -> list[Tensor]:

@@ -20,7 +20,7 @@ Transfer = Literal["none", "slice", "norm", "importance"]
 """Which units a smaller network takes over: none, the first, those of the largest weights, or the most important."""
 
 
-def check_transfer(units: str, layers: str) -> None:
+def check_transfer(units: str, layers: str = "even") -> None:
     """Refuse what is no way to hand weights on.
 
     Raises:
@@ -89,7 +89,7 @@ def transfer(
     if type(teacher.backbone) is not type(student.backbone):
         raise BadCall(
             f"weights of {type(teacher.backbone).__name__} do not fit {type(student.backbone).__name__}: parameters are"
-            " handed on between models of one kind"
+            " handed on between models of one kind: set transfer to none"
         )
     features = (along_chain if is_chain(teacher) else along_stages)(
         teacher, student, Chooser(teacher, units, x), layers

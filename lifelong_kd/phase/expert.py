@@ -14,6 +14,9 @@ from lifelong_kd.knowledge.kd import kd_loss
 from lifelong_kd.knowledge.options import positive
 from lifelong_kd.model.freeze import Frozen, frozen_copy
 from lifelong_kd.model.fresh import fresh_copy
+from lifelong_kd.model.importance import shown
+from lifelong_kd.model.network import Network
+from lifelong_kd.model.transfer import Transfer, check_transfer, transfer
 from lifelong_kd.phase.base import Phase, Stage, When
 from lifelong_kd.phase.classes import label_loss
 from lifelong_kd.phase.fit import check_training, fit
@@ -29,7 +32,8 @@ class ExpertPhase(Phase):
     It is trained by cross-entropy and free to forget earlier classes. The student is left as it is. Nothing is
     distilled into it unless it is ``taught_by`` another teacher, with which its loss is ``CE(new data) + weight * T^2
     KL(teacher^T || expert^T)`` over the same classes: an assistant between a large teacher and a small student, each of
-    which has a ``model`` of its own.
+    which has a ``model`` of its own. With ``transfer`` the student begins the run with a part of its weights; in later
+    tasks they would take the place of what the student has learned.
 
     Papers: Lee et al. 2019, "Overcoming Catastrophic Forgetting with Unlabeled Data in the Wild", arXiv
     1903.12648, the teacher of the current task; Zhang et al. 2020, "Class-incremental Learning via Deep Model
@@ -49,6 +53,9 @@ class ExpertPhase(Phase):
             as that has nothing to say.
         weight: of what that teacher says, above 0.
         temperature: T > 0, at which the two are compared.
+        transfer: weights of the expert that the student begins the first task with, as in ``model.transfer``:
+            ``none``, the first units of each layer (``slice``), those of the largest weights (``norm``), or those that
+            matter most (``importance``); the head's too where both have heads of one kind. Needs ``first_task``.
 
     Raises:
         BadCall: if an option is out of range, the teacher is no ``expert``, or one of another architecture is to begin
@@ -74,6 +81,7 @@ class ExpertPhase(Phase):
         taught_by: Annotated[object, Component("teacher")] | None = None,
         weight: float = 1.0,
         temperature: float = 2.0,
+        transfer: Transfer = "none",
     ) -> None:
         if not isinstance(teacher, Expert):
             raise BadCall(f"the phase 'expert' trains a teacher 'expert', not {type(teacher).__name__}")
@@ -90,6 +98,9 @@ class ExpertPhase(Phase):
         if isinstance(taught_by, Teacher) and not {"logits"} <= taught_by.offers - taught_by.needs_fields:
             raise BadCall(f"{type(taught_by).__name__} has no logits for samples that it has not met")
         check_training(epochs=epochs, lr=lr)
+        check_transfer(transfer)
+        if transfer != "none" and not first_task:
+            raise BadCall("transfer hands the expert's weights on in the first task: set first_task to true")
         self.teacher = teacher
         self.start = start or ("warm" if teacher.model is None else "fresh")
         self.epochs = epochs
@@ -99,6 +110,7 @@ class ExpertPhase(Phase):
         self.taught_by = taught_by if isinstance(taught_by, Teacher) else None
         self.weight = positive("weight", weight)
         self.temperature = positive("temperature", temperature)
+        self.transfer: Transfer = transfer
 
     @property
     def teachers(self) -> tuple[Teacher, ...]:
@@ -121,6 +133,8 @@ class ExpertPhase(Phase):
 
         fit(stage, expert, loss, name=name, epochs=self.epochs, lr=self.lr)
         self.teacher.keep(expert, task.index)
+        if task.index == 0 and self.transfer != "none":
+            self._hand_on(expert, stage)
 
     def _begun(self, stage: Stage, name: str) -> nn.Module:
         if self.start == "warm":
@@ -130,6 +144,15 @@ class ExpertPhase(Phase):
                 return fresh_copy(stage.model)
             one = stage.data.plain(stage.data.raw(torch.zeros(1, dtype=torch.int64)))
             return self.teacher.build(stage.model, one.shape[1:], stage.task).to(stage.device)
+
+    def _hand_on(self, expert: nn.Module, stage: Stage) -> None:
+        if not isinstance(expert, Network) or not isinstance(stage.model, Network):
+            raise BadCall(
+                "transfer hands an expert's weights on between networks of lifelong_kd; the student is"
+                f" {type(stage.model).__name__}"
+            )
+        x = shown(stage.data) if self.transfer == "importance" else None
+        transfer(expert, stage.model, units=self.transfer, x=x)
 
     def _taught(self, stage: Stage, batch: Batch, logits: Tensor) -> Tensor | None:
         """How far the expert is from its own teacher, where that has something to say."""

@@ -194,7 +194,8 @@ class Strategy:
         """
         found = roster(self.terms, [*self.phases, *self.corrections])
         if self.generator is not None and all(self.solver is not teacher for teacher in found.values()):
-            found["solver"] = self.solver
+            # A term of that name may have another teacher.
+            found["solver" if "solver" not in found else "generator/solver"] = self.solver
         return found
 
     @property
@@ -398,7 +399,7 @@ class Strategy:
         for name, teacher in self._followers.items():
             teacher.after_step(lesson.model, self._seeds.generator(f"teacher/{name}"))
         memory, batch = self.memory, lesson.batch("new")
-        if self.generator is not None and batch is not None:
+        if self.generator is not None and self.generator.trained and batch is not None:
             share = 1.0 - 1.0 / (lesson.task.index + 1)
             self.generator.learn(batch, lesson.batch("generated"), share)
         if memory is not None and memory.chooses == "step" and batch is not None:

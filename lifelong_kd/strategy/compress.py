@@ -8,6 +8,7 @@ from typing import Annotated
 from lifelong_kd.core.registry import Component
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.memory import as_memory
+from lifelong_kd.model.transfer import Transfer
 from lifelong_kd.phase.expert import ExpertPhase
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.task_loss import Classes, TaskLoss
@@ -30,6 +31,7 @@ def compress(
     task_loss: Classes | None = None,
     expert_epochs: int | None = None,
     expert_lr: float | None = None,
+    transfer: Transfer = "none",
 ) -> Strategy:
     """Compression: in each task a large network learns the new data and teaches them to the small student.
 
@@ -56,6 +58,8 @@ def compress(
             ``new``; if null the ``new`` without a memory and those ``seen`` with one.
         expert_epochs: epochs of the large network and of each assistant; as many as the main training if null.
         expert_lr: their learning rate; that of the run if null.
+        transfer: weights of its teacher, the large network or the last assistant, that the student begins the first
+            task with: ``none``, ``slice``, ``norm`` or ``importance``, as in the phase ``expert``.
 
     Example:
         strategy: {name: compress, large: {name: mlp, hidden: [400, 400]}, assistants: [{name: mlp, hidden: [100]}]}
@@ -71,6 +75,7 @@ def compress(
             taught_by=chain[number - 1] if number else None,
             weight=assistant_weight,
             temperature=temperature,
+            transfer=transfer if expert is chain[-1] else "none",
         )
         for number, expert in enumerate(chain)
     ]

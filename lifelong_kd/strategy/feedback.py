@@ -38,6 +38,8 @@ class Reconstruct(Term):
 
     wants = Wants(features=True)
 
+    one_student = True
+
     def __init__(
         self,
         generator: Feedback,

@@ -57,6 +57,8 @@ class OldHead(Term):
 
     wants = Wants(features=True)
 
+    one_student = True
+
     def __init__(
         self,
         teacher: Annotated[Teacher, Component("teacher")],

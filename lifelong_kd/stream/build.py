@@ -19,6 +19,7 @@ from lifelong_kd.stream.part import Part
 from lifelong_kd.stream.per_class import few_of_each, priority
 from lifelong_kd.stream.plan import Plan, plan, tasks_of_groups
 from lifelong_kd.stream.source import Samples, Source
+from lifelong_kd.stream.store import TensorStore
 from lifelong_kd.stream.stream import Stream, StreamTask
 from lifelong_kd.stream.text import as_texts
 from lifelong_kd.stream.transform import Pipeline, Transform
@@ -214,6 +215,9 @@ def _digest(scenario: str, source: Source, drawn: Plan, parts: Mapping[str, tupl
     digest = hashlib.sha256(f"{scenario} {drawn.class_order} {drawn.columns}".encode())
     for samples in (source.train, source.test, *([] if source.valid is None else [source.valid])):
         digest.update(samples.store.fingerprint())
+        if source.kind != "samples" and isinstance(samples.store, TensorStore):
+            # One's own files are edited between runs, and these are small.
+            digest.update(samples.store.x.contiguous().numpy().tobytes())
         digest.update(samples.y.numpy().tobytes())
     for split, of_split in parts.items():
         for part in of_split:

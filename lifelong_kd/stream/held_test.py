@@ -29,7 +29,7 @@ def share_for_test(y: Tensor, share: float, names: Sequence[str]) -> Tensor:
         BadCall: for a share outside, or a class with a single sample.
     """
     if not 0 < share < 1:
-        raise BadCall(f"a share for test must be above 0 and below 1, got {share}")
+        raise BadCall(f"stream.test, a share of each class, must be above 0 and below 1, got {share}")
     generator = np.random.Generator(np.random.PCG64(SEED))
     test = np.zeros(len(y), dtype=bool)
     classes = y.numpy()

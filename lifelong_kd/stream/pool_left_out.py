@@ -25,13 +25,13 @@ class LeftOutPool(Pool):
             benchmark, of which it is not known.
 
     Example:
-        stream: {name: split_text, path: texts.csv, per_class: 5}
+        stream: {name: split_digits, per_class: 10}
         strategy:
           name: compose
           pool: left_out
-          teachers: {expert: {name: rules, rules: [{pattern: "taxi|ride", label: uber}]}}
+          teachers: {clerk: {name: rules, rules: [{statistic: mean, above: 0.36, label: "8"}]}}
           terms:
-            expert: {teacher: expert, source: external, knowledge: {name: kd, temperature: 1.0}, over: seen}
+            clerk: {teacher: clerk, source: external, knowledge: {name: kd, temperature: 1.0}, over: seen}
     """
 
     def check(self, data: TaskData) -> None:

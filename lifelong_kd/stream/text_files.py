@@ -117,6 +117,10 @@ def _of_table(path: Path, fields: Fields) -> Iterator[Row]:
         io.StringIO(_content(path), newline=""), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True
     )
     try:
+        columns = list(table.fieldnames or ())
+        twice = [name for name in columns if columns.count(name) > 1]
+        if twice:
+            raise BadCall(f"{path}:1 names the column {twice[0]!r} twice: which is meant?")
         for entry in table:
             where = f"{path}:{table.line_num}"
             if None in entry or None in entry.values():
@@ -154,6 +158,10 @@ def _row(entry: Any, where: str, fields: Fields) -> Row:
             raise BadCall(
                 f"{where} has no field {name!r} but {', '.join(map(repr, entry))}: set stream.{option}.{hint}"
             )
+        if isinstance(entry[name], (list, Mapping)):
+            raise BadCall(
+                f"{where}: the field {name!r} is not a single value but {json.dumps(entry[name])[:40]}"
+            )
         values[option] = "" if entry[name] is None else str(entry[name]).strip()
         if not values[option]:
             raise BadCall(f"{where}: the field {name!r} is empty")
@@ -168,8 +176,10 @@ def _json(path: Path) -> Any:
 def _decoded(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise BadCall(f"{where} is no JSON: {error}") from error
+    except json.JSONDecodeError as error:
+        # Of a text of one line, where stands already which one it is.
+        line = f"line {error.lineno} " if "\n" in text.strip() else ""
+        raise BadCall(f"{where} is no JSON: {error.msg}, {line}column {error.colno}") from error
 
 
 def _content(path: Path) -> str:

@@ -139,10 +139,7 @@ class Exemplars(Labeller):
         if self._kept:
             # A task that is told twice replaces its own.
             before = self._kept["task"] != task.index
-            new = {
-                name: torch.cat([self._kept[name][before], value])
-                for name, value in new.items()
-            }
+            new = {name: torch.cat([self._kept[name][before], value]) for name, value in new.items()}
         self._kept = new
 
     def _of(self, column: int, data: TaskData) -> Tensor:

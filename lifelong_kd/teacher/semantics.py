@@ -44,11 +44,11 @@ def semantic_labels(similarity: Tensor, own: float, temperature: float) -> Tenso
 class Semantics(Labeller):
     """Soft labels from class descriptions: which wrong classes are near the right one.
 
-    ``p_y = own``, ``p_c = (1 - own) softmax_{c != y}(cos(t_y, t_c) / T)`` with vectors t of the descriptions: label
+    ``p_y = own, p_c = (1 - own) softmax_{c != y}(cos(t_y, t_c) / T)`` with vectors t of the descriptions: label
     smoothing (Szegedy et al. 2016, arXiv 1512.00567) that is not the same for all wrong classes. The vectors are TF-IDF
     weights of words and pairs of words, fitted on the descriptions of the classes that compete, none of a class to
-    come; or what a sentence encoder says, with ``encoder``. It needs the label of a sample and abstains where there is
-    none, as on unlabelled data.
+    come; or what a sentence encoder says, with ``encoder``. It needs the label of a sample: it does not teach on
+    unlabelled data.
 
     Args:
         descriptions: a text for every class of the stream; its name, with blanks for ``_``, if null.
@@ -71,6 +71,8 @@ class Semantics(Labeller):
           terms:
             words: {teacher: words, knowledge: {name: kd, temperature: 1.0}, over: seen, weight: 0.5}
     """
+
+    sources: frozenset[str] = Labeller.sources - {"external"}
 
     def __init__(
         self,
@@ -118,7 +120,7 @@ class Semantics(Labeller):
         similarity = by_words(texts) if self.encoder is None else by_encoder(texts, self.encoder)
         self._labels = torch.zeros_like(similarity)
         # In a task-incremental stream the rest of a label is for the other classes of the same task.
-        for group in self.allowed(torch.tensor(sorted(self._groups))).unique(dim=0):
+        for group in self.allowed(torch.tensor(sorted(task.by_label) or [0])):
             places = group.nonzero().squeeze(1)
             inside = similarity[places[:, None], places]
             self._labels[places[:, None], places] = semantic_labels(inside, self.own, self.temperature)

@@ -35,12 +35,16 @@ class _Data:
     def __init__(self, classes: tuple[int, ...]) -> None:
         generator = torch.Generator().manual_seed(classes[0])
         self.targets = torch.tensor(classes).repeat_interleave(EACH)
+        self.left_out = 0
         self.labels = torch.zeros_like(self.targets)
         self.x = torch.randint(64, (len(self.targets), 1, 8, 8), generator=generator, dtype=torch.uint8)
         self.x[torch.arange(len(self.targets)), 0, self.targets] += 160
 
     def raw(self, index: Tensor) -> Tensor:
         return self.x[index]
+
+    def raw_left_out(self, index: Tensor) -> Tensor:
+        return self.raw(index[:0])
 
     def about(self, index: Tensor) -> list[dict[str, str]]:
         return [{} for _ in range(len(index))]

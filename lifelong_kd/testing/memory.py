@@ -20,10 +20,14 @@ class _Data:
 
     def __init__(self, classes: tuple[int, ...], each: int) -> None:
         self.targets = torch.tensor([column for column in classes for _ in range(each)])
+        self.left_out = 0
         self.labels = torch.zeros_like(self.targets)
 
     def raw(self, index: Tensor) -> Tensor:
         return torch.stack([index.float(), self.targets[index].float()], dim=1)
+
+    def raw_left_out(self, index: Tensor) -> Tensor:
+        return self.raw(index[:0])
 
     def about(self, index: Tensor) -> list[dict[str, str]]:
         return [{} for _ in range(len(index))]

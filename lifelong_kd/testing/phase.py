@@ -34,12 +34,16 @@ class _Data:
     def __init__(self, task: Task, each: int = 9) -> None:
         generator = torch.Generator().manual_seed(task.index)
         self.targets = torch.tensor(sorted(task.new)).repeat(each)
+        self.left_out = 0
         self.labels = torch.full_like(self.targets, task.label)
         centre = torch.sin(2.0 * self.targets[:, None] + torch.arange(4))
         self.x = centre + 0.3 * torch.randn(len(centre), 4, generator=generator)
 
     def raw(self, index: Tensor) -> Tensor:
         return self.x[index]
+
+    def raw_left_out(self, index: Tensor) -> Tensor:
+        return self.raw(index[:0])
 
     def about(self, index: Tensor) -> list[dict[str, str]]:
         return [{} for _ in range(len(index))]

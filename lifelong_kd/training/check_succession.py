@@ -16,10 +16,12 @@ from lifelong_kd.model.freeze import frozen_copy
 from lifelong_kd.model.hearing import Hearing, stage_names
 from lifelong_kd.model.network import Network
 from lifelong_kd.model.transfer import transfer
+from lifelong_kd.phase.expert import ExpertPhase
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.term import Distill, Term
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.teacher.expert import Expert
+from lifelong_kd.training.inputs import check_input
 from lifelong_kd.training.succession import Succession
 
 __all__ = ["check_succession"]
@@ -29,9 +31,9 @@ DEEP = frozenset({"features", "maps", "gradients"})
 
 
 def check_succession(strategy: Strategy, succession: Succession, stream: Stream) -> None:
-    """Refuse students and experts whose features or maps cannot be compared, or whose weights do not fit.
+    """Refuse students and experts that cannot read the stream, be compared with each other, or inherit weights.
 
-    Each comparison is made once, on an empty picture.
+    Each comparison of features or maps is made once, on an empty sample.
 
     Raises:
         BadCall: saying in which task, and what to do.
@@ -48,10 +50,25 @@ def _check_experts(strategy: Strategy, succession: Succession, stream: Stream) -
         if not isinstance(expert, Expert) or expert.model is None:
             continue
         built = build_network(stream.input_shape, stream.classes, model=expert.model)
+        _check_reads(stream, built, f"the expert's model {expert.model[0]!r}")
         for index in (0, *succession.later):
             for name, term in _deep_terms(strategy):
                 if term.teacher is expert:
                     _compare(name, term, _grown(succession, index, stream), built, index, stream)
+    for phase in strategy.phases:
+        if isinstance(phase, ExpertPhase) and phase.transfer != "none":
+            _check_begin(phase.teacher, succession.pristine(0), stream)
+
+
+def _check_begin(expert: Expert, student: nn.Module, stream: Stream) -> None:
+    if expert.model is None or not isinstance(student, Network):
+        return
+    try:
+        transfer(
+            build_network(stream.input_shape, stream.classes, model=expert.model), student, units="slice"
+        )
+    except BadCall as error:
+        raise BadCall(f"the student cannot begin with weights of its expert: {error}") from error
 
 
 def _check_students(strategy: Strategy, succession: Succession, stream: Stream) -> None:
@@ -66,12 +83,15 @@ def _check_students(strategy: Strategy, succession: Succession, stream: Stream) 
         raise BadCall(
             "model.student: the student is no network of lifelong_kd, whose head could be carried over"
         )
-    parts: list[Term | Correction] = [*strategy.terms.values(), *strategy.corrections]
-    for part in parts:
+    parts: list[tuple[str, Term | Correction]] = [
+        *((f"term {name!r}, ", term) for name, term in strategy.terms.items()),
+        *(("", correction) for correction in strategy.corrections),
+    ]
+    for name, part in parts:
         if part.one_student:
             raise BadCall(
-                f"model.student: {type(part).__name__} compares the student with what it has kept of earlier ones, unit"
-                " by unit, so that all of them need one architecture"
+                f"model.student: {name}{type(part).__name__} compares the student with what it has kept of earlier"
+                " ones, unit by unit, so that all of them need one architecture"
             )
     if strategy.generator is not None and strategy.generator.level is not None:
         raise BadCall(
@@ -79,11 +99,19 @@ def _check_students(strategy: Strategy, succession: Succession, stream: Stream) 
             f" {strategy.generator.level!r}, which is another place in another architecture"
         )
     for index in succession.later:
+        _check_reads(stream, succession.later[index], f"model.student: in task {index}")
         before, after = _grown(succession, index - 1, stream), _grown(succession, index, stream)
         _check_weights(before, after, succession, index)
         for name, term in _deep_terms(strategy):
             if term.teacher.earlier_students(index):
                 _compare(name, term, after, before, index, stream)
+
+
+def _check_reads(stream: Stream, network: nn.Module, whose: str) -> None:
+    try:
+        check_input(stream, network)
+    except BadCall as error:
+        raise BadCall(f"{whose}: {error}") from error
 
 
 def _deep_terms(strategy: Strategy) -> Iterator[tuple[str, Distill]]:

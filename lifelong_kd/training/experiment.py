@@ -32,7 +32,7 @@ from lifelong_kd.training.evaluate import Evaluator
 from lifelong_kd.training.families.base import Family
 from lifelong_kd.training.families.measuring import Families
 from lifelong_kd.training.folder import RunFolder, check_folder
-from lifelong_kd.training.inputs import check_input
+from lifelong_kd.training.inputs import check_generator, check_input
 from lifelong_kd.training.interrupt import Interrupted, interruptible
 from lifelong_kd.training.keeper import Keeper, write_status
 from lifelong_kd.training.options import EvaluationOptions, TrainingOptions
@@ -136,6 +136,7 @@ class Experiment:
         self.state: RunState | None = None
         self.controller = controller or Single()
         if isinstance(strategy, Strategy):
+            check_generator(stream, strategy)
             equip(strategy, self.controller, stream)
             strategy.check_stream(
                 [task.classes for task in stream.tasks], [str(n) for n in stream.class_names]

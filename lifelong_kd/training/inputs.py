@@ -1,4 +1,4 @@
-"""Whether a model can read what a stream gives it, told before anything is trained."""
+"""Whether a model can read what a stream gives it, and a generator make such, told before anything is trained."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from torch import nn
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.model.freeze import unwrapped
 from lifelong_kd.model.network import Network
+from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.stream.stream import Stream
 
-__all__ = ["check_input"]
+__all__ = ["check_generator", "check_input"]
 
 
 def check_input(stream: Stream, network: nn.Module) -> None:
@@ -50,4 +51,20 @@ def check_input(stream: Stream, network: nn.Module) -> None:
             f"the stream's features have word numbers up to {given - 1} with {encoder.filling} for filling, the model"
             f" {model} knows those up to {read - 1} with {getattr(network.backbone, 'filling', 0)}: set"
             f" model.vocabulary={given}"
+        )
+
+
+def check_generator(stream: Stream, strategy: Strategy) -> None:
+    """Refuse a generator of samples where these are texts: it makes measurements, of which no text can be read.
+
+    One that works inside the network, at a ``level``, makes its features, whatever they are of.
+
+    Raises:
+        BadCall: naming the generator.
+    """
+    generator = strategy.generator
+    if generator is not None and generator.level is None and stream.kind == "texts":
+        raise BadCall(
+            f"the generator {type(generator).__name__} makes measurements such as images, and stream {stream.name!r}"
+            " has texts: take one that works inside the network, or a memory, which keeps texts"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +13,7 @@ from lifelong_kd.core.types import Batch, TaskData
 from lifelong_kd.generator.base import Generator
 from lifelong_kd.training.plugin import DistillationPlugin
 from lifelong_kd.training.randomness import undisturbed
+from lifelong_kd.training.stopwatch import Stopwatch
 
 __all__ = ["Replayed", "replayed", "score_of"]
 
@@ -46,7 +49,7 @@ def replayed(plugin: DistillationPlugin, count: int, seed: int) -> Replayed | No
         return None
     device = plugin.adapter.template.device
     seen = torch.tensor(task.seen, device=device)
-    with undisturbed(), torch.no_grad():
+    with undisturbed(), _not_teaching(plugin), torch.no_grad():
         made = generator.draw(count, torch.Generator().manual_seed(seed))
         raw = made.raw.to(device)
         x = raw if generator.level is not None else strategy.data.plain(raw)
@@ -63,6 +66,17 @@ def replayed(plugin: DistillationPlugin, count: int, seed: int) -> Replayed | No
         confidence=confidence.cpu(),
         asked=made.y.cpu() if made.y is not None else None,
     )
+
+
+@contextmanager
+def _not_teaching(plugin: DistillationPlugin) -> Iterator[None]:
+    """Inside, what is asked of teachers does not count as time that they took of the training."""
+    adapter, teaching = plugin.adapter, plugin.adapter.teaching
+    adapter.teaching = Stopwatch(adapter.template.device)
+    try:
+        yield
+    finally:
+        adapter.teaching = teaching
 
 
 def score_of(generator: Generator, data: TaskData) -> float | None:

@@ -8,21 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Task, TaskData
 from lifelong_kd.model.carry import carry_head
 from lifelong_kd.model.freeze import unwrapped
+from lifelong_kd.model.importance import shown
 from lifelong_kd.model.network import Network
 from lifelong_kd.model.picks import Layers
 from lifelong_kd.model.transfer import Transfer, check_transfer, transfer
 from lifelong_kd.strategy.base import Strategy
 
 __all__ = ["Succession", "Successors"]
-
-SHOWN = 256
-"""Samples on which the importance of units is measured."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,8 @@ class Successors:
     Args:
         networks: as they were built, before any head has grown.
         settings: the part ``model`` of the configuration of each, as a saved model keeps it.
-        transfer: how a new student begins with weights of the old one.
+        transfer: how a new student begins with weights of the old one. With ``none`` it has only the rows of its head,
+            class by class, where both have as many features.
         layers: which layers feed those of a student with fewer.
 
     Raises:
@@ -78,8 +77,7 @@ class Succession:
 
     def pristine(self, task: int) -> nn.Module:
         """A copy of the student of ``task`` as it was built, before any head has grown."""
-        number = self._from(task)
-        return copy.deepcopy(self.first if number is None else self.later[number])
+        return copy.deepcopy(self._built(task))
 
     def settings(self, task: int) -> Mapping[str, Any] | None:
         """The part ``model`` of the configuration of the student of ``task``; ``None`` while it is the first one."""
@@ -87,8 +85,16 @@ class Succession:
         return None if number is None else self.successors.settings.get(number)
 
     def begins_anew(self, task: int) -> bool:
-        """Whether the student of ``task`` is a new network without weights of the one before."""
-        return task in self.later and self.successors.transfer == "none"
+        """Whether the student of ``task`` is a new network without weights of the one before, its head's included."""
+        if task not in self.later or self.successors.transfer != "none":
+            return False
+        heads = [getattr(self._built(number), "head", None) for number in (task - 1, task)]
+        sizes = {getattr(head, "feature_size", None) for head in heads}
+        return len(sizes) > 1
+
+    def _built(self, task: int) -> nn.Module:
+        number = self._from(task)
+        return self.first if number is None else self.later[number]
 
     def _from(self, task: int) -> int | None:
         """The task since which the student of ``task`` has been there; ``None`` for the first one."""
@@ -139,12 +145,5 @@ class Succession:
         if self.successors.transfer == "none":
             carry_head(old.head, new.head)
             return
-        x = _some(data()) if self.successors.transfer == "importance" else None
+        x = shown(data()) if self.successors.transfer == "importance" else None
         transfer(old, new, units=self.successors.transfer, layers=self.successors.layers, x=x)
-
-
-def _some(data: TaskData) -> Tensor:
-    """Samples at equal distances, in the view of evaluation: those of one class stand together."""
-    count = len(data.targets)
-    index = torch.linspace(0, count - 1, min(count, SHOWN)).round().to(torch.int64)
-    return data.plain(data.raw(index))

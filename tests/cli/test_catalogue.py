@@ -136,6 +136,17 @@ def test_parts_of_lwf() -> None:
     ]
 
 
+def test_what_a_term_is_fitted_to_is_said() -> None:
+    hard = Distill(Snapshot(), Kd(temperature=1.0), over="seen", target="hard", target_noise=0.5)
+    strategy = Strategy(terms={"hard": hard, "soft": Distill(Snapshot(), Kd(temperature=1.0), over="seen")})
+    rows = dict(parts_of(strategy))
+    soft = "snapshot (bn frozen) x kd (temperature 1) x the new batch x weight 1, over the classes seen"
+    assert rows["term soft"] == soft
+    assert rows["term hard"] == (
+        f"{soft}, target hard: the class that the teacher finds most likely, target_noise 0.5 on the teacher's logits"
+    )
+
+
 def test_parts_are_those_of_the_object() -> None:
     shared = Snapshot(bn="adapt")
     strategy = Strategy(

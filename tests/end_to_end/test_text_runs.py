@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from lifelong_kd import build, load_config
+from lifelong_kd.core.errors import BadCall
+from lifelong_kd.evaluation.plots_texts import plot_texts
 from lifelong_kd.stream.text import as_texts
 from lifelong_kd.training import interrupt
+from lifelong_kd.training.families import examples
 
 NOUNS = ("bill", "card", "song", "radio", "light", "door")
 
@@ -42,7 +45,16 @@ def stream(root: Path, **more: Any) -> dict[str, Any]:
     return {**settings(root)["stream"], **more}
 
 
-def test_a_memory_of_texts_keeps_texts_and_what_went_wrong_is_drawn(texts: Path):
+def test_a_memory_of_texts_keeps_texts_and_what_went_wrong_is_drawn(
+    texts: Path, monkeypatch: pytest.MonkeyPatch
+):
+    drawn: list[tuple[str, str, str]] = []
+
+    def drawing(shown: list[tuple[str, str, str]], path: Path, *, title: str) -> Path:
+        drawn.extend(shown)
+        return plot_texts(shown, path, title=title)
+
+    monkeypatch.setattr(examples, "plot_texts", drawing)
     evaluation = {"examples": True, "outliers": True}
     experiment = build(
         load_config(settings(texts, stream=stream(texts, features="tfidf"), evaluation=evaluation))
@@ -53,6 +65,8 @@ def test_a_memory_of_texts_keeps_texts_and_what_went_wrong_is_drawn(texts: Path)
     assert len(kept) == 12 and all(text.startswith("please ") for text in kept)
     assert list((texts / "run" / "plots" / "examples").glob("task_*_wrong.png"))
     assert not list((texts / "run" / "plots" / "examples").glob("*corrupted*"))
+    # Each text with its own class, and an answer that is another.
+    assert drawn and all(f"the {true} number" in text and said != true for text, true, said in drawn)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +113,27 @@ def test_a_run_that_stopped_ends_as_one_that_did_not(texts: Path, features: Any,
     assert resumed["accuracy_matrix"] == results["accuracy_matrix"]
     for one, two in zip(whole.engine.model.parameters(), again.engine.model.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+TOKENS = {"name": "tokens", "vocabulary": 64, "length": 8}
+BAG = {"name": "embedding_bag", "vocabulary": 64}
+
+
+@pytest.mark.parametrize(
+    ("features", "model", "strategy", "says"),
+    [
+        (TOKENS, {**BAG, "student": {1: {**BAG, "vocabulary": 63}}}, "lwf", "student: in task 1: .*=64"),
+        (TOKENS, BAG, {"name": "compress", "assistants": ["mlp"]}, "expert's model 'mlp': .* word numbers"),
+        ("hashing", "mlp", "dgr", "has texts"),
+        ("hashing", "mlp", "deep_inversion", "has texts"),
+    ],
+)
+def test_what_cannot_read_or_make_texts_is_refused(
+    texts: Path, features: Any, model: Any, strategy: Any, says: str
+):
+    with pytest.raises(BadCall, match=says):
+        build(
+            load_config(
+                settings(texts, stream=stream(texts, features=features), model=model, strategy=strategy)
+            )
+        )

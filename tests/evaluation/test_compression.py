@@ -27,7 +27,7 @@ def costs(size: float) -> dict[str, float]:
 
 
 STUDENT = Measured("student", costs(10), [0.5, 0.75, 1.0], [0.25, 0.0, None])
-LARGE = Measured("large", costs(40), [1.0, None, 0.5], [None, None, None])
+LARGE = Measured("large", costs(40), [1.0, None, 0.5], [None, None, None], [0.75, None, 1.0])
 
 
 def test_the_last_accuracies_and_how_far_they_fell() -> None:
@@ -48,9 +48,9 @@ def test_the_last_accuracies_and_how_far_they_fell() -> None:
 def test_means_are_over_what_there_is() -> None:
     assert STUDENT.average == 0.75 and STUDENT.forgetting == 0.125
     assert LARGE.average == 0.75 and LARGE.forgetting is None
-    assert STUDENT.average_where(LARGE) == 0.75 and LARGE.average_where(STUDENT) == 0.75
-    nothing = Measured("nothing", costs(1), [None, None, None], [None] * 3)
-    assert nothing.average is None and STUDENT.average_where(nothing) is None
+    assert LARGE.student_average == 0.875
+    nothing = Measured("nothing", costs(1), [None, None, None], [None] * 3, [None] * 3)
+    assert nothing.average is nothing.forgetting is nothing.student_average is None
 
 
 def test_nothing_is_divided_by_nothing() -> None:
@@ -60,15 +60,15 @@ def test_nothing_is_divided_by_nothing() -> None:
 
 
 def test_the_table() -> None:
-    large = Measured("large", costs(40), [1.0, None, 0.5], [0.5, None, None])
+    large = Measured("large", costs(40), [1.0, None, 0.5], [0.5, None, None], [0.25, None, 0.5])
     columns, rows = compression_table(STUDENT, [large])
     assert columns == ["compression", "student", "large", "student / large"]
     assert rows[: len(COSTS)] == [[label, 10, 40, 0.25] for label in COSTS.values()]
     assert rows[len(COSTS) :] == [
         ["tasks that it knows", 3, 2, None],
-        ["accuracy over these", 0.75, 0.75, 1.0],
-        ["the student's over the same", 0.75, 0.75, None],
-        ["forgetting", 0.125, 0.5, None],
+        ["accuracy over these, %", 75.0, 75.0, 0.5],
+        ["the student's among its classes, %", None, 37.5, None],
+        ["forgetting, %", 12.5, 50.0, None],
     ]
     columns, rows = compression_table(STUDENT, [])
     assert columns == ["compression", "student"] and len(rows) == len(COSTS) + 3

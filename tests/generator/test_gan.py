@@ -85,6 +85,7 @@ def test_the_log_has_the_mean_of_either_loss() -> None:
     for _ in range(3):
         made.learn(batch(data.plain(data.x[:4])), None, 0.0)
     made.end_task(FIRST, data, torch.nn.Identity())
+    assert list(made.values) == ["critic", "maker"]
     assert made.values["critic"] == pytest.approx(2 * math.log(2), rel=1e-5)
     assert made.values["maker"] == pytest.approx(math.log(2), rel=1e-5)
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from lifelong_kd.core.errors import BadCall
+from lifelong_kd.core.errors import BadCall, Diverged
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch
 from lifelong_kd.generator.vae import Autoencoder, Vae
@@ -174,6 +174,19 @@ def test_it_says_nothing_before_its_first_task() -> None:
     assert again.network is None
     begun(vae, tasks((0,))[0], halves((0,)))
     assert vae.nbytes == 4 * sum(parameter.numel() for parameter in vae.learning.parameters())
+
+
+def test_one_that_diverged_says_so_before_it_makes_samples() -> None:
+    data, task = halves((0, 1)), tasks((0, 1))[0]
+    vae = Vae(**SMALL)
+    begun(vae, task, data)
+    with torch.no_grad():
+        next(vae.learning.parameters()).fill_(torch.nan)
+    vae.learn(data.batch(), None, 0.0)
+    with pytest.raises(
+        Diverged, match="the generator 'Vae' has diverged: its loss is nan over task 0"
+    ):
+        vae.end_task(task, data, torch.nn.Identity())
 
 
 def test_a_state_between_tasks_is_enough_to_draw_on() -> None:

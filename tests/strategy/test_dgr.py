@@ -6,8 +6,12 @@ import torch
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import Scenario
 from lifelong_kd.generator.vae import Vae
+from lifelong_kd.knowledge.kd import Kd
+from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.dgr import dgr
 from lifelong_kd.strategy.dgr_distill import dgr_distill
+from lifelong_kd.strategy.term import Distill
+from lifelong_kd.teacher.ema import Ema
 from lifelong_kd.teacher.snapshot import Snapshot
 from tests.strategy.by_hand import ce, kl
 from tests.strategy.generated import third_step
@@ -81,6 +85,13 @@ def test_the_generator_learns_from_the_same_batches_with_the_same_share(
     new, replayed, share = told[-1]
     assert new is third.batch("new") and replayed is third.batch("generated")
     assert share == pytest.approx(2 / 3) and told[0][1:] == (None, 0.0)
+
+
+def test_the_solver_stands_beside_a_teacher_of_a_term_of_that_name() -> None:
+    own = Distill(Ema(), Kd(), source="generated")
+    strategy = Strategy(terms={"solver": own}, generator=small())
+    assert strategy.teachers == {"solver": own.teacher, "generator/solver": strategy.solver}
+    assert list(Strategy(terms={"kd": own}, generator=small()).teachers) == ["kd", "solver"]
 
 
 def test_the_defaults_and_what_is_refused() -> None:

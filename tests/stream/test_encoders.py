@@ -92,13 +92,14 @@ def test_each_text_is_encoded_once():
 
 def test_a_full_memory_of_rows_changes_no_row():
     encoder = Counting()
-    remembered = Remembered(encoder, limit=16)  # two rows of 8 bytes
+    remembered = Remembered(encoder, limit=56)  # two rows of 8 bytes with their texts of 20
     raw = as_bytes(TEXTS, 20)
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
         index = torch.randint(len(TEXTS), (3,), generator=generator)
         assert torch.equal(remembered(raw[index]), Counting().encode([TEXTS[i] for i in index.tolist()]))
     assert len(remembered._place) <= 2 + 3 and len(encoder.asked) > len(TEXTS)
+    assert len(remembered._rows) <= 56 // 8
     assert len(remembered(raw[:0])) == 0
 
 

@@ -275,7 +275,7 @@ def test_noise_is_uniform_in_the_range_of_the_data() -> None:
 
 
 def test_the_pools_have_names() -> None:
-    assert pools.names() == ["dataset", "files", "noise", "patches"]
+    assert pools.names() == ["dataset", "files", "left_out", "noise", "patches"]
     assert all(issubclass(pools.get(name), Pool) for name in pools.names())  # type: ignore[arg-type]
 
 

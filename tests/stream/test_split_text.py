@@ -122,6 +122,17 @@ def test_the_test_share_does_not_depend_on_the_seed(tmp_path: Path):
     assert torch.bincount(one.test.y).tolist() == [6, 6, 6, 6]
 
 
+def test_a_text_that_was_edited_makes_another_stream(tmp_path: Path):
+    def digest(rows: list[dict[str, str]]) -> str:
+        write_csv(tmp_path / "all.csv", rows)
+        source = split_text(tmp_path, Seeds(0), path="all.csv")
+        return build_stream("made", source, experiences=2, seeds=Seeds(0)).digest
+
+    rows = entries(10)
+    edited = [*rows[:20], rows[20] | {"text": "balance at 105 €"}, *rows[21:]]
+    assert digest(rows) == digest(entries(10)) != digest(edited)
+
+
 def test_long_texts_are_cut(tmp_path: Path):
     source = split_text(tmp_path, Seeds(0), path=write(tmp_path, "all.csv"), max_bytes=6)
     assert source.shape == (6,)
@@ -144,9 +155,10 @@ def refused(tmp_path: Path, name: str, content: str, **options) -> str:
         ("a.csv", "text,label\nhi,x,y\n", ["a.csv:2"]),
         ("a.csv", 'text,label\n"hi,x\n', ["a.csv:2"]),
         ("a.csv", "text,label\n", ["has no texts"]),
+        ("a.csv", "text,label,text\nhi,x,ho\n", ["a.csv:1 names the column 'text' twice"]),
         ("a.csv", "text,label\nhi,x\nho,y\nhu,y\n", ["'x' has a single sample"]),
         ("a.csv", "text,label\nhi\udcff,x\n", ["UTF-8"]),
-        ("a.jsonl", '{"text": "hi", "label": 1}\n\n{"text": "ho"\n', ["a.jsonl:3", "no JSON"]),
+        ("a.jsonl", '{"text": "hi", "label": 1}\n\n{"text": "ho"\n', ["a.jsonl:3 is no JSON", ", column 14"]),
         ("a.jsonl", "3\n", ["a.jsonl:1", "neither a mapping nor a pair"]),
         ("a.json", '{"train": [["hi", "x"]]}', ["no key 'test'"]),
         ("a.json", '{"train": [["hi", "x"], ["", "x"]], "test": [["ho", "x"]]}', ["train[1]", "empty"]),
@@ -155,6 +167,7 @@ def refused(tmp_path: Path, name: str, content: str, **options) -> str:
         ("a.json", '{"train": {}, "test": []}', ["must be a list"]),
         ("a.json", '{"train": [["a", "x"]], "val": [], "dev": [], "test": []}', ["both 'val' and 'dev'"]),
         ("a.json", "[1", ["a.json is no JSON"]),
+        ("a.json", '[["hi", ["x", "y"]]]', [": [0]", "'label' is not a single value"]),
         ("a.txt", "hi", [".csv, .tsv, .json, .jsonl"]),
     ],
 )

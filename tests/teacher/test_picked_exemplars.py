@@ -121,6 +121,7 @@ def test_in_a_task_incremental_stream_tasks_do_not_compete() -> None:
 
 def test_a_restart_in_the_middle_of_a_task() -> None:
     made, again = studied(per_class=2), studied(per_class=1)
+    assert not torch.equal(again.teach(batch_of(AXES)).logits, made.teach(batch_of(AXES)).logits)
     again.load_state_dict(saved(made), rebuilder())
     assert torch.equal(again.teach(batch_of(AXES)).logits, made.teach(batch_of(AXES)).logits)
 

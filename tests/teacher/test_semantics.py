@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ import torch
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.types import Batch, Task
+from lifelong_kd.knowledge.kd import Kd
+from lifelong_kd.strategy.term import Distill
 from lifelong_kd.teacher.semantics import Semantics, semantic_labels
 from lifelong_kd.teacher.similarity import by_encoder, by_words
 
@@ -60,6 +64,11 @@ def test_it_needs_a_label_that_competes() -> None:
     assert teacher(FIRST).teach(batch(0)).logits.shape == (1, 2)
 
 
+def test_a_term_on_unlabelled_data_is_refused() -> None:
+    with pytest.raises(BadCall, match="Semantics cannot teach on 'external'"):
+        Distill(teacher(), Kd(temperature=1.0), source="external")
+
+
 def test_classes_to_come_are_not_looked_at() -> None:
     words = {"car_rental": "hire a car", "car_insurance": "insure a car", "weather": "car car car"}
     alone = Semantics(descriptions={name: words[name] for name in NAMES[:2]})
@@ -68,6 +77,19 @@ def test_classes_to_come_are_not_looked_at() -> None:
     assert torch.equal(
         alone.teach(batch(0, 1)).logits, teacher(FIRST, descriptions=words).teach(batch(0, 1)).logits
     )
+
+
+def test_in_a_task_incremental_stream_the_rest_is_for_the_other_classes_of_the_task() -> None:
+    task = Task(1, "task", (2,), ((0, 1),), {0: (0, 1), 1: (2,)}, 1)
+    asked = batch(0, 2)
+    asked.label = torch.tensor([0, 1])
+    said = teacher(task, own=0.7).teach(asked)
+    assert said.known is not None and said.known.all()
+    assert said.logits[0, :2].exp().tolist() == pytest.approx([0.7, 0.3]) and said.logits[0, 2].isnan()
+    assert said.logits[1, :2].isnan().all() and said.logits[1, 2] == 0.0
+    # Of a replayed sample of another task the new classes say nothing.
+    known = teacher(task, classes="new").teach(asked).known
+    assert known is not None and known.tolist() == [False, True]
 
 
 def test_similarity_of_words() -> None:
@@ -98,6 +120,47 @@ def test_options_that_are_refused(options: dict[str, Any]) -> None:
         Semantics(**options)
 
 
-def test_an_encoder_that_cannot_be_loaded(tmp_path: Path) -> None:
-    with pytest.raises(BadCall, match=r"cannot be loaded|needs transformers"):
-        by_encoder(["a", "b"], str(tmp_path / "nothing"))
+def encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library whose encoder turns each of two words into a vector; the second of a text may be padding."""
+    hidden = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [9.0, 9.0]]])
+
+    def tokenizer(texts: list[str], **options: object) -> dict[str, torch.Tensor]:
+        assert texts == ["hire car", "hire"] and options["padding"]
+        return {"attention_mask": torch.tensor([[1, 1], [1, 0]])}
+
+    class Encoder:
+        def eval(self) -> Encoder:
+            return self
+
+        def __call__(self, **words: torch.Tensor) -> SimpleNamespace:
+            return SimpleNamespace(last_hidden_state=hidden)
+
+    def load(made: object) -> SimpleNamespace:
+        def from_pretrained(name: str) -> object:
+            if name != "there":
+                raise OSError(f"{name} is not a folder\nand more")
+            return made
+
+        return SimpleNamespace(from_pretrained=from_pretrained)
+
+    library = ModuleType("transformers")
+    library.AutoTokenizer, library.AutoModel = load(tokenizer), load(Encoder())  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "transformers", library)
+
+
+def test_an_encoders_vectors_are_means_over_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoding(monkeypatch)
+    before = torch.random.get_rng_state()
+    found = by_encoder(["hire car", "hire"], "there")
+    # (1, 1) / 2 and (1, 0): the padding does not count.
+    assert found[0].tolist() == pytest.approx([1.0, math.sqrt(0.5)])
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_an_encoder_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoding(monkeypatch)
+    with pytest.raises(BadCall, match=r"the encoder 'nothing' cannot be loaded: nothing is not a folder$"):
+        by_encoder(["a", "b"], "nothing")
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(BadCall, match=r"needs transformers: pip install 'lifelong_kd\[text\]'"):
+        by_encoder(["a", "b"], "there")

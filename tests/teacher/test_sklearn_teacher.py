@@ -15,7 +15,6 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Task
 from lifelong_kd.stream.text import as_bytes
 from lifelong_kd.teacher.from_sklearn import Sklearn
-from tests.teacher.life import batch_of
 
 TASK = Task(1, "class", (2, 3, 5), ((0, 1),))
 
@@ -41,6 +40,11 @@ def made_data(classes: tuple[int, ...] = (2, 3, 5), each: int = 12) -> Data:
     rng = torch.Generator().manual_seed(0)
     y = torch.tensor(classes).repeat(each)
     return Data(torch.randn(len(y), 2, generator=rng) + torch.stack([y, -y], dim=1), y)
+
+
+def batch_of(x: Tensor, y: Tensor | None = None) -> Batch:
+    label = torch.zeros(len(x), dtype=torch.int64)
+    return Batch(x, label - 1 if y is None else y, label, x)
 
 
 def studied(data: Data | None = None, seed: int = 0, **options: Any) -> Sklearn:
@@ -114,13 +118,18 @@ def test_a_task_with_samples_of_one_class_needs_no_fit() -> None:
     assert said.logits[0, [2, 3, 5]].exp().tolist() == pytest.approx([0.1, 0.8, 0.1])
 
 
+def test_what_is_known_to_be_of_another_tasks_class_is_not_taught() -> None:
+    data = made_data()
+    said = studied(data, estimator="naive_bayes").teach(batch_of(data.x[:3] * 2, torch.tensor([3, 0, -1])))
+    assert said.known is not None and said.known.tolist() == [True, False, True]
+
+
 def test_texts() -> None:
     texts = ["eat cake", "cook cake", "fly home", "fly away"]
     data = Data(as_bytes(texts, 10), torch.tensor([2, 2, 3, 3]))
     teacher = studied(data, estimator="logistic", input="text", options={"C": 100.0})
     raw = as_bytes(["some cake", "to fly"], 10)
-    zeros = torch.zeros(2, dtype=torch.int64)
-    said = teacher.teach(Batch(raw.float(), zeros, zeros, raw))
+    said = teacher.teach(batch_of(raw))
     assert said.logits[:, [2, 3]].argmax(dim=1).tolist() == [0, 1]
     with pytest.raises(BadCall, match="texts are uint8"):
         studied(made_data(), input="text")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ def found_by(family: Family, strategy: Any, folder: Path, **options: Any) -> lis
         strategy,
         folder,
         before=lambda look: pending.append(family.before_end(look)),
-        after=lambda look: found.append({**pending[-1], **family.after_task(look, list(found))}),
+        after=lambda look: found.append(
+            {**pending[-1], **family.after_task(replace(look, pending=pending[-1]), list(found))}
+        ),
         **options,
     )
     return [json.loads(json.dumps(one, allow_nan=False)) for one in found]

@@ -105,6 +105,11 @@ def test_a_snapshot_is_the_student_before_and_an_expert_knows_its_task(tmp_path:
         *earlier, last = teachers["new"]["accuracy"]
         assert last is not None and set(earlier) == {None}
         assert teachers["old"]["accuracy"][-1] is None
+        # Nobody but the task's own classes competes: the student is compared with the expert on even terms.
+        assert one["student"]["beside"].keys() == {"old", "new"}
+        assert None not in one["student"]["beside"]["new"][1:]
+        pairs = zip(one["student"]["beside"]["new"], one["student"]["accuracy"], strict=True)
+        assert all(among >= of_all for among, of_all in pairs if among is not None)
         # Fewer classes compete in the snapshot's answer than in the student's.
         pairs = zip(teachers["old"]["accuracy"], before["student"]["accuracy"], strict=False)
         assert all(snapshot >= student for snapshot, student in pairs)
@@ -139,16 +144,16 @@ def look_run(look: Look) -> Any:
     return type("Run", (), {"engine": look.engine, "plugin": look.plugin, "seeds": look.seeds})
 
 
-def one(costs: float, accuracy: list[float | None]) -> dict[str, Any]:
+def one(costs: float, accuracy: list[float | None], **beside: list[float | None]) -> dict[str, Any]:
     names = ("parameters", "flops", "bytes", *LATENCIES)
-    return {**dict.fromkeys(names, costs), "accuracy": accuracy}
+    return {**dict.fromkeys(names, costs), "accuracy": accuracy, "beside": beside}
 
 
 def test_the_summary_is_about_the_largest_teacher() -> None:
     found = [
         {"student": one(9, [0.75]), "teachers": {"large": one(40, [1.0])}, "left_out": {}},
         {
-            "student": one(10, [0.5, 1.0]),
+            "student": one(10, [0.5, 1.0], large=[0.5, 0.25], small=[0.5, 0.5]),
             "teachers": {"small": one(20, [0.5, 0.5]), "large": one(40, [None, 0.5])},
             "left_out": {},
         },
@@ -157,7 +162,7 @@ def test_the_summary_is_about_the_largest_teacher() -> None:
     summary = family.summary(found)
     assert summary["parameters"] == 10 and summary["teacher_parameters"] == 40
     assert summary["latency_64_ms_ratio"] == summary["bytes_ratio"] == 0.25
-    assert (summary["accuracy"], summary["teacher_accuracy"], summary["accuracy_ratio"]) == (0.75, 0.75, 1.0)
+    assert (summary["accuracy"], summary["teacher_accuracy"], summary["accuracy_ratio"]) == (0.75, 0.75, 0.5)
     assert (summary["forgetting"], summary["teacher_forgetting"]) == (0.25, None)
     assert family.varies <= set(summary)
     alone = family.summary([{"student": one(9, [0.75]), "teachers": {}, "left_out": {}}])

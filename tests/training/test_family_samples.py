@@ -30,8 +30,11 @@ def test_the_numbers_are_those_of_the_samples_and_their_solver(tmp_path: Path) -
 
     def after(look: Look) -> None:
         assert look.plugin is not None
+        taken = look.plugin.adapter.teaching.read()
         found = family.after_task(look, seen)
         seen.append(found)
+        # To look is no part of the training, whose teachers' time is counted.
+        assert look.plugin.adapter.teaching.read() == taken
         strategy = look.plugin.strategy
         assert strategy.generator is not None
         draw = torch.Generator().manual_seed(look.seeds.derive(f"look/samples/{look.task}"))

@@ -39,8 +39,8 @@ class Remembered:
 
     Args:
         encoder: makes the rows.
-        limit: bytes that kept rows may take, but for those of one batch. Beyond, all are dropped: it costs time, and
-            changes nothing else.
+        limit: bytes that kept rows and their texts may take, but for those of one batch. Beyond, all are dropped: it
+            costs time, and changes nothing else.
     """
 
     def __init__(self, encoder: Encoder, limit: int = 2**28) -> None:
@@ -52,7 +52,7 @@ class Remembered:
     def __call__(self, raw: Tensor) -> Tensor:
         """Rows of the texts ``raw``, uint8 (texts, bytes); on the device of ``raw``."""
         keys = [row.tobytes() for row in raw.cpu().numpy()]
-        if self._rows[: len(self._place)].nbytes > self.limit:
+        if self._rows[: len(self._place)].nbytes + len(self._place) * raw.shape[1] > self.limit:
             self._place, self._rows = {}, torch.empty(0)
         unknown = {key: position for position, key in enumerate(keys) if key not in self._place}
         if unknown or not keys:
@@ -64,8 +64,9 @@ class Remembered:
         first = len(self._place)
         end = first + len(keys)
         if end > len(self._rows) or not first:
-            # Grown by doubling, so that each row is moved about once.
-            larger = rows.new_empty(max(2 * len(self._rows), end, 256), rows.shape[1])
+            # Grown by doubling, so that each row is moved about once; not to more than may be kept.
+            most = self.limit // max(rows[:1].nbytes, 1)
+            larger = rows.new_empty(max(end, min(max(2 * len(self._rows), 256), most)), rows.shape[1])
             if first:
                 larger[:first] = self._rows[:first]
             self._rows = larger

@@ -42,7 +42,7 @@ class ConsoleTracker(Tracker):
     It reads ``task/classes``, ``task/train_accuracy``, ``task/validation_accuracy``, ``task/test_accuracy``,
     ``task/accuracy/<j>``, ``task/seconds``, ``score/average_accuracy`` and ``score/forgetting`` of the task
     axis, ``train/loss`` of any other, the summary's scores and the tables ``report/<name>``. Accuracies are shares in
-    [0, 1], shown in percent but in those tables.
+    [0, 1], shown in percent; those tables are shown as they are.
 
     Args:
         mode: ``live`` draws in place, ``plain`` writes lines, ``off`` nothing; ``auto`` is live in a terminal

@@ -105,7 +105,9 @@ class Compression(Family):
     def after_task(self, look: Look, earlier: Sequence[Found]) -> Found:
         tasks = range(look.task + 1)
         accuracy = [accuracy_on(look, task, look.answers("test", task)) for task in tasks]
-        beside = _beside(look, [*(one.get("teachers", {}) for one in earlier), look.pending.get("teachers", {})])
+        beside = _beside(
+            look, [*(one.get("teachers", {}) for one in earlier), look.pending.get("teachers", {})]
+        )
         costs = self._costs(look, [look.engine.model])
         return {"student": {**costs, "accuracy": accuracy, "beside": beside}}
 

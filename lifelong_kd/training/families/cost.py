@@ -41,8 +41,9 @@ class Cost(Family):
     The operations of a training step are counted, forward and backward of the student and forward of its teachers, on a
     batch of the size of the training and at the end of it, a multiply-add as two; ``training_flops`` are those of all
     steps of the task, of which a teacher whose answers are kept for the task (training.teacher_cache) takes the first
-    epoch's only. Left out are phases beside the main training, rounds that were not kept, and, for a strategy of
-    Avalanche's own or a model that is told task labels, everything but one pass of the student forward and back.
+    epoch's only. Left out are what a generator learns and makes, phases beside the main training, rounds that were not
+    kept, and, for a strategy of Avalanche's own or a model that is told task labels, everything but one pass of the
+    student forward and back.
 
     Accuracy is the average over the test tasks learned so far.
     """

@@ -143,4 +143,4 @@ def _images(look: Look, made: Replayed) -> bool:
 def _named(name: str, found: Mapping[str, Mapping[str, float]]) -> str:
     short = name if len(name) <= 9 else f"{name[:8]}…"
     sure = found["sure"].get(name)
-    return f"{short}  {100 * found['share'][name]:.0f} %" + ("" if sure is None else f", {100 * sure:.0f} %")
+    return f"{short}: {100 * found['share'][name]:.0f} %" + ("" if sure is None else f", {100 * sure:.0f} %")
