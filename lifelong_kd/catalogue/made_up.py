@@ -71,7 +71,9 @@ def made_up(
 _PLACES: dict[str, Callable[[Settings], Settings]] = {
     "head": lambda component: {"model": {"name": "mlp", "head": component}},
     "transform": lambda component: {"stream": {"name": "split_cifar10", "augment": [component]}},
-    "encoder": lambda component: {"stream": {"name": "split_text", "path": "texts.csv", "features": component}},
+    "encoder": lambda component: {
+        "stream": {"name": "split_text", "path": "texts.csv", "features": component}
+    },
     "tracker": lambda component: {"tracking": {"others": [component]}},
     "schedule": lambda component: {"strategy": {"name": "lwf", "weight": _told_apart(component)}},
     "memory": lambda component: {"strategy": {"name": "replay", "memory": component}},

@@ -73,7 +73,7 @@ class Strategy:
         train_on: what a task is trained on.
         phases: what a task consists of beside its main training, each kind in this order.
         corrections: what is fitted when a task has been learned and changes what is predicted, in this order.
-        pool: unlabelled samples from elsewhere, for terms on the source ``external``.
+        pool: unlabelled samples, from elsewhere or left out of the labelled ones, for terms on the source ``external``.
         pool_batch: samples drawn from the pool a step; as many as the new batch if ``None``.
         generator: makes samples of earlier tasks, for terms on the source ``generated``; it learns beside the student.
         generator_batch: samples that it makes a step; as many as the new batch if ``None``.

@@ -72,7 +72,7 @@ def compose(
             (``new_and_memory``), or ``everything`` so far.
         phases: what a task consists of beside its main training; those of one time in this order.
         corrections: what is fitted when a task has been learned and changes what is predicted, in this order.
-        pool: unlabelled samples from elsewhere, for terms on the source ``external``.
+        pool: unlabelled samples, from elsewhere or left out of the labelled ones, for terms on the source ``external``.
         pool_batch: samples drawn from the pool a step, at least 1; as many as the new batch if null.
         generator: makes samples of earlier tasks, for terms on the source ``generated``; it learns beside the student.
         generator_batch: samples that it makes a step, at least 1; as many as the new batch if null.

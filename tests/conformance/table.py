@@ -168,7 +168,10 @@ STRATEGY: dict[str, tuple[Case, tuple[str, ...]]] = {
     "bir": ({"hidden": [16], "latent": 4}, ("class", "task", "domain")),
     "ccil": ({"memory": 24, "self_distillation": 1, "self_epochs": 1}, ("class", "task", "domain")),
     "cls_er": ({"memory": 40}, ("class", "task", "domain")),
-    "compress": ({"assistants": [("mlp", {"hidden": [12]})], "expert_epochs": 1}, ("class", "task", "domain")),
+    "compress": (
+        {"assistants": [("mlp", {"hidden": [12]})], "expert_epochs": 1},
+        ("class", "task", "domain"),
+    ),
     "compose": ({"noise": 0.1}, ("class", "task", "domain")),
     "deep_inversion": (
         {"generator": DeepInversion(samples=12, iterations=2, batch=8)},

@@ -183,9 +183,7 @@ def test_one_that_diverged_says_so_before_it_makes_samples() -> None:
     with torch.no_grad():
         next(vae.learning.parameters()).fill_(torch.nan)
     vae.learn(data.batch(), None, 0.0)
-    with pytest.raises(
-        Diverged, match="the generator 'Vae' has diverged: its loss is nan over task 0"
-    ):
+    with pytest.raises(Diverged, match="the generator 'Vae' has diverged: its loss is nan over task 0"):
         vae.end_task(task, data, torch.nn.Identity())
 
 
