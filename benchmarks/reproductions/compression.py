@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from one_run import ROOT, load
-from rounds_pay import shown
+from paired import shown
 
 from lifelong_kd.config.build import build
 from lifelong_kd.evaluation.compression import COSTS

@@ -31,26 +31,14 @@ where it was. A run takes about 10 s of one core, on the pool 20.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from one_run import ROOT, load, run
-
-from lifelong_kd.comparison.groups import flatten
-from lifelong_kd.comparison.statistics import t_interval
+from one_run import ROOT
+from paired import Runs, shown
 
 OUT = Path(__file__).parent / "results"
-LEAN = (
-    "stream.validation=0",
-    *(
-        f"evaluation.{name}=false"
-        for name in ("before_first", "calibration", "cost", "generalisation", "teacher")
-    ),
-)
 NONE, SMOOTHING, PREVIOUS = "none", "smoothing", "pool: previous student"
 EXPERT = "strategy.teachers.expert"
 PICKED = f"{EXPERT}={{name: exemplars, per_class: 5, rule: knn, k: 5, classes: new}}"
@@ -72,40 +60,22 @@ ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
 CONTROLS = (NONE, SMOOTHING, PREVIOUS)
 TEACHERS = tuple(ROWS)
 LABELLED = (5, 20)
-OUTSIDE = ("seed", "name", "device", "imports", "tracking", "evaluation", "stream.root", "training.threads")
-
-SINCE = {"training.matmul": "highest"}
-"""Keys that came later, with the default that is what was done before: results from then stand."""
 
 
 def configuration(teacher: str, labelled: int, more: Sequence[str]) -> tuple[Path, list[str]]:
     """The file and the overrides of a row."""
     file, changed = ROWS[teacher]
-    given = [f"stream.per_class={labelled}", f"strategy.memory.per_class={labelled}", *changed, *LEAN, *more]
+    given = [
+        f"stream.per_class={labelled}",
+        f"strategy.memory.per_class={labelled}",
+        "stream.validation=0",
+        *changed,
+        *more,
+    ]
     return ROOT / "configs" / "split_text" / f"{file}.yaml", given
 
 
-def settings(teacher: str, labelled: int, more: Sequence[str]) -> dict[str, Any]:
-    """Everything that decides what a seed gives."""
-    found = flatten(load(*configuration(teacher, labelled, more)).settings)
-    kept = {
-        key: value
-        for key, value in found.items()
-        if not key.startswith(OUTSIDE) and (key, value) not in SINCE.items()
-    }
-    read: dict[str, Any] = json.loads(json.dumps(kept))
-    return read
-
-
-def measured(results: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        "accuracy": results["average_accuracy"],
-        "learning": results["learning_accuracy"],
-        "forgetting": results["forgetting"],
-    }
-
-
-def as_markdown(table: Mapping[str, Any]) -> str:
+def as_markdown(runs: Runs) -> str:
     """Mean and 95 % interval of each row, and of its differences to the controls on the same seeds."""
     lines = [
         "| labelled texts an intent | teacher | seeds | average accuracy, % | less none, points |"
@@ -114,24 +84,18 @@ def as_markdown(table: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for labelled in LABELLED:
-        controls = {name: table.get(f"{name}/{labelled}", {}).get("seeds", {}) for name in CONTROLS}
         for teacher in TEACHERS:
-            found = table.get(f"{teacher}/{labelled}", {}).get("seeds", {})
-            if not found:
+            name = f"{teacher}/{labelled}"
+            if not runs.seeds(name):
                 continue
             less = [
-                shown(
-                    [100 * (found[k]["accuracy"] - one[k]["accuracy"]) for k in found if k in one], sign=True
-                )
-                if compared(teacher, name) and any(k in one for k in found)
+                shown(runs.gaps(name, f"{control}/{labelled}"), sign=True)
+                if compared(teacher, control)
                 else ""
-                for name, one in controls.items()
+                for control in CONTROLS
             ]
-            scores = [
-                shown([100 * one[score] for one in found.values()])
-                for score in ("accuracy", "learning", "forgetting")
-            ]
-            cells = [str(labelled), teacher, str(len(found)), scores[0], *less, *scores[1:]]
+            scores = [shown(runs.scores(name, score)) for score in ("accuracy", "learning", "forgetting")]
+            cells = [str(labelled), teacher, str(len(runs.seeds(name))), scores[0], *less, *scores[1:]]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -139,31 +103,6 @@ def as_markdown(table: Mapping[str, Any]) -> str:
 def compared(teacher: str, control: str) -> bool:
     """Whether a difference says something: the previous student is a control of what is taught on the pool."""
     return teacher != control and (control != PREVIOUS or teacher.startswith("pool:"))
-
-
-def shown(values: Sequence[float], *, sign: bool = False) -> str:
-    interval = t_interval(values)
-    half = "" if interval.half_width is None else f" ± {interval.half_width:.1f}"
-    return f"{interval.mean:{'+' if sign else ''}.1f}{half}"
-
-
-def measure(
-    table: dict[str, Any], file: Path, teacher: str, labelled: int, seed: int, more: Sequence[str]
-) -> None:
-    """One run, unless it is there, added to the file."""
-    now = settings(teacher, labelled, more)
-    name = f"{teacher}/{labelled}"
-    if table.get(name, {}).get("settings") != now:
-        table[name] = {"settings": now, "seeds": {}}
-    if str(seed) in table[name]["seeds"]:
-        return
-    config, given = configuration(teacher, labelled, more)
-    found = measured(run(load(config, [*given, f"seed={seed}"])))
-    table[name]["seeds"][str(seed)] = found
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, file)
-    print(f"{name} seed {seed}: " + ", ".join(f"{k} {100 * v:.2f}" for k, v in found.items()), flush=True)
 
 
 def main() -> None:
@@ -176,18 +115,16 @@ def main() -> None:
     parser.add_argument("--labelled", type=int, choices=LABELLED, action="append", help="texts an intent")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of the results")
     words = parser.parse_args()
-    warnings.simplefilter("ignore")
-    # The rules' file is named from the top of the repository.
+    # Taken from where the command was given: the rules' file is named from the top of the repository.
+    runs = Runs(words.out / "expert_teachers.json")
     os.chdir(ROOT)
-    file = words.out.resolve() / "expert_teachers.json"
-    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    file.parent.mkdir(parents=True, exist_ok=True)
     for seed in range(words.seeds):
         for labelled in words.labelled or LABELLED:
             for teacher in words.only or TEACHERS:
-                measure(table, file, teacher, labelled, seed, words.overrides)
-    file.with_suffix(".md").write_text(as_markdown(table), encoding="utf-8")
-    print(as_markdown(table))
+                runs.measure(
+                    f"{teacher}/{labelled}", *configuration(teacher, labelled, words.overrides), seed
+                )
+    runs.table(as_markdown(runs))
 
 
 if __name__ == "__main__":

@@ -118,9 +118,8 @@ def main() -> None:
                 for strategy in TITLES:
                     name = name_of(stream, strategy, samples)
                     runs.measure(name, config, [*overrides(stream, strategy, samples), *changes], seed)
-    runs.file.with_suffix(".md").write_text(as_markdown(runs), encoding="utf-8")
     draw(runs, runs.file.with_suffix(".png"))
-    print(as_markdown(runs))
+    runs.table(as_markdown(runs))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from one_run import load, run
 from lifelong_kd.comparison.groups import flatten
 from lifelong_kd.comparison.statistics import t_interval
 
-__all__ = ["Runs", "shown"]
+__all__ = ["LEAN", "Runs", "shown"]
 
 # What changes no number of a run, or where its data lie.
 OUTSIDE = (
@@ -27,10 +27,25 @@ OUTSIDE = (
     "stream.root",
     "training.threads",
 )
+SINCE = {"training.matmul": "highest"}
+"""Keys that came later, with the value of what was done before: results from then stand."""
 LEAN = tuple(
     f"evaluation.{name}=false"
     for name in ("before_first", "calibration", "cost", "generalisation", "teacher")
 )
+
+Scores = Mapping[str, Any]
+Read = Callable[[Mapping[str, Any]], Scores]
+
+
+def scores_of(results: Mapping[str, Any]) -> Scores:
+    """What is kept of a run where nothing else is asked for."""
+    return {
+        "accuracy": results["average_accuracy"],
+        "learning": results["learning_accuracy"],
+        "forgetting": results["forgetting"],
+        "seconds": round(results["cost"]["training_seconds"], 2),
+    }
 
 
 class Runs:
@@ -40,41 +55,43 @@ class Runs:
     """
 
     def __init__(self, file: Path) -> None:
-        self.file = file
+        self.file = file.resolve()
         self.found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
 
-    def measure(self, name: str, config: Path, overrides: Sequence[str], seed: int) -> None:
-        """One run, unless it is there."""
-        settings = flatten(load(config, overrides).settings)
-        kept = {key: value for key, value in settings.items() if not key.startswith(OUTSIDE)}
-        now = json.loads(json.dumps(kept))
-        if self.found.get(name, {}).get("settings") != now:
+    def measure(
+        self, name: str, config: Path, overrides: Sequence[str], seed: int, read: Read = scores_of
+    ) -> None:
+        """One run, unless it is there; ``read`` says what is kept of its results."""
+        if self.missing(name, flatten(load(config, overrides).settings), seed):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.keep(name, seed, read(run(load(config, [*overrides, *LEAN, f"seed={seed}"]))))
+
+    def missing(self, name: str, settings: Mapping[str, Any], seed: int) -> bool:
+        """Whether a seed has not been run with these settings; results of others are dropped."""
+        read: dict[str, Any] = json.loads(json.dumps(settings))
+        now = _deciding(read)
+        if _deciding(self.found.get(name, {}).get("settings", {})) != now:
             self.found[name] = {"settings": now, "seeds": {}}
-        if str(seed) in self.found[name]["seeds"]:
-            return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            results = run(load(config, [*overrides, *LEAN, f"seed={seed}"]))
-        scores = {
-            "accuracy": results["average_accuracy"],
-            "learning": results["learning_accuracy"],
-            "forgetting": results["forgetting"],
-            "seconds": round(results["cost"]["training_seconds"], 2),
-        }
-        self.found[name]["seeds"][str(seed)] = scores
+        return str(seed) not in self.found[name]["seeds"]
+
+    def keep(self, name: str, seed: int, scores: Scores) -> None:
+        """Write down what a run gave."""
+        self.found[name]["seeds"][str(seed)] = dict(scores)
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
         os.replace(part, self.file)
-        print(
-            f"{name} seed {seed}: accuracy {100 * scores['accuracy']:.2f}, forgetting"
-            f" {100 * scores['forgetting']:.2f}, {scores['seconds']:.1f} s",
-            flush=True,
-        )
+        print(f"{name} seed {seed}: {json.dumps(scores)}", flush=True)
 
-    def seeds(self, name: str) -> Mapping[str, Mapping[str, float]]:
+    def table(self, text: str) -> None:
+        """Write the table beside the runs, and show it."""
+        self.file.with_suffix(".md").write_text(text, encoding="utf-8")
+        print(text)
+
+    def seeds(self, name: str) -> Mapping[str, Scores]:
         """The scores of each seed."""
-        seeds: Mapping[str, Mapping[str, float]] = self.found.get(name, {}).get("seeds", {})
+        seeds: Mapping[str, Mapping[str, Any]] = self.found.get(name, {}).get("seeds", {})
         return seeds
 
     def scores(self, name: str, score: str) -> list[float]:
@@ -85,6 +102,14 @@ class Runs:
         """``name`` less ``other`` on the seeds that both have, in percent."""
         ours, theirs = self.seeds(name), self.seeds(other)
         return [100 * (ours[seed][score] - theirs[seed][score]) for seed in ours if seed in theirs]
+
+
+def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in settings.items()
+        if not key.startswith(OUTSIDE) and (key, value) not in SINCE.items()
+    }
 
 
 def shown(values: Sequence[float], *, sign: bool = False) -> str:

@@ -15,17 +15,12 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
-import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from one_run import ROOT, load, run
-
-from lifelong_kd.comparison.groups import flatten
-from lifelong_kd.comparison.statistics import t_interval
+from one_run import ROOT
+from paired import Runs, shown
 
 OUT = Path(__file__).parent / "results"
 CONFIGS = ROOT / "configs"
@@ -35,10 +30,6 @@ MNIST = (
     "training.iterations=150",
     "training.batch_size=64",
     "stream.class_order=null",
-)
-LEAN = tuple(
-    f"evaluation.{name}=false"
-    for name in ("before_first", "calibration", "cost", "generalisation", "teacher")
 )
 SETTINGS: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
     "digits-task": (
@@ -85,24 +76,6 @@ def overrides(setting: str, learning: str, begin: str, more: Sequence[str]) -> l
     return [*found, *more]
 
 
-def settings(setting: str, learning: str, begin: str, more: Sequence[str]) -> dict[str, Any]:
-    """Everything that decides what a seed gives."""
-    found = flatten(load(config(setting), overrides(setting, learning, begin, more)).settings)
-    outside = (
-        "seed",
-        "name",
-        "device",
-        "imports",
-        "tracking",
-        "evaluation",
-        "stream.root",
-        "training.threads",
-    )
-    kept = {key: value for key, value in found.items() if not key.startswith(outside)}
-    read: dict[str, Any] = json.loads(json.dumps(kept))
-    return read
-
-
 def config(setting: str) -> Path:
     return CONFIGS / SETTINGS[setting][1]
 
@@ -118,7 +91,7 @@ def measured(results: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def as_markdown(table: Mapping[str, Any]) -> str:
+def as_markdown(runs: Runs) -> str:
     """Mean and 95 % interval, and the difference to a new student that learns from labels alone, on the same seeds."""
     lines = [
         "| stream | learns from | begins with | parameters | seeds | task 0 after task 1, % | average accuracy, % |"
@@ -126,32 +99,24 @@ def as_markdown(table: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for setting, (title, *_) in SETTINGS.items():
-        base = table.get(f"{setting}/labels/none", {}).get("seeds", {})
+        base = f"{setting}/labels/none"
         for learning, begin in rows():
-            found = table.get(f"{setting}/{learning}/{begin}", {}).get("seeds", {})
+            name = f"{setting}/{learning}/{begin}"
+            found = runs.seeds(name)
             if not found:
                 continue
-            both = [seed for seed in found if seed in base]
-            differences = [100 * (found[seed]["accuracy"] - base[seed]["accuracy"]) for seed in both]
-            first = (learning, begin) == ("labels", "none")
             cells = [
                 title,
                 learning,
                 begin if begin == LARGE else f"`{begin}`",
                 f"{next(iter(found.values()))['parameters']:,}",
                 str(len(found)),
-                shown([100 * one["handed_on"] for one in found.values()]),
-                shown([100 * one["accuracy"] for one in found.values()]),
-                "" if first or not both else shown(differences, sign=True),
+                shown(runs.scores(name, "handed_on")),
+                shown(runs.scores(name, "accuracy")),
+                "" if name == base else shown(runs.gaps(name, base), sign=True),
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def shown(values: Sequence[float], *, sign: bool = False) -> str:
-    interval = t_interval(values)
-    half = "" if interval.half_width is None else f" ± {interval.half_width:.1f}"
-    return f"{interval.mean:{'+' if sign else ''}.1f}{half}"
 
 
 def main() -> None:
@@ -166,35 +131,14 @@ def main() -> None:
     given = [*words.overrides, *words.only, *more]
     changes = [text for text in given if "=" in text]
     patterns = [text for text in words.only if "=" not in text] or ["*"]
-    warnings.simplefilter("ignore")
-    file = words.out / "parameter_distillation.json"
-    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    file.parent.mkdir(parents=True, exist_ok=True)
+    runs = Runs(words.out / "parameter_distillation.json")
     chosen = [name for name in SETTINGS if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
     for seed in range(words.seeds):
         for setting in chosen:
             for learning, begin in rows():
-                measure(table, file, (setting, learning, begin), seed, changes)
-    file.with_suffix(".md").write_text(as_markdown(table), encoding="utf-8")
-    print(as_markdown(table))
-
-
-def measure(
-    table: dict[str, Any], file: Path, row: tuple[str, str, str], seed: int, more: Sequence[str]
-) -> None:
-    """One run, unless it is there, added to the file."""
-    now, name = settings(*row, more), "/".join(row)
-    entry = table.get(name)
-    if entry is None or entry["settings"] != now:
-        entry = table[name] = {"settings": now, "seeds": {}}
-    if str(seed) in entry["seeds"]:
-        return
-    found = measured(run(load(config(row[0]), [*overrides(*row, more), *LEAN, f"seed={seed}"])))
-    entry["seeds"][str(seed)] = found
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, file)
-    print(f"{name} seed {seed}: {100 * found['handed_on']:.2f}, {100 * found['accuracy']:.2f}", flush=True)
+                given = overrides(setting, learning, begin, changes)
+                runs.measure(f"{setting}/{learning}/{begin}", config(setting), given, seed, measured)
+    runs.table(as_markdown(runs))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from one_run import ROOT, load, run
+from paired import shown
 
 from lifelong_kd.comparison.groups import flatten
-from lifelong_kd.comparison.statistics import t_interval
 
 OUT = Path(__file__).parent / "results"
 CONFIG = ROOT / "configs" / "split_mnist" / "naive_three_scenarios.yaml"
@@ -136,12 +136,6 @@ def as_markdown(table: Mapping[str, Any]) -> str:
             cells.append("1" if controller == "single" else f"{sorted(times)[len(times) // 2]:.1f}")
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def shown(values: Sequence[float], *, sign: bool = False) -> str:
-    interval = t_interval(values)
-    half = "" if interval.half_width is None else f" ± {interval.half_width:.1f}"
-    return f"{interval.mean:{'+' if sign else ''}.1f}{half}"
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from one_run import ROOT, load, run
-from rounds_pay import shown
+from paired import shown
 
 OUT = Path(__file__).parent / "results"
 CONFIG = ROOT / "configs" / "split_digits" / "dgr_scholar.yaml"

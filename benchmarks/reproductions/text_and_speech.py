@@ -66,8 +66,7 @@ def main() -> None:
         for name in names:
             if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
                 runs.measure(name, ROOT / "configs" / f"{name}.yaml", changes, seed)
-    runs.file.with_suffix(".md").write_text(as_markdown(runs), encoding="utf-8")
-    print(as_markdown(runs))
+    runs.table(as_markdown(runs))
 
 
 if __name__ == "__main__":

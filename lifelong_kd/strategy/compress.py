@@ -80,7 +80,7 @@ def compress(
         for number, expert in enumerate(chain)
     ]
     knowledge = Kd(temperature=temperature)
-    return Strategy(
+    strategy = Strategy(
         task_loss=TaskLoss(task_loss or ("new" if memory is None else "seen")),
         terms={
             "teacher": Distill(chain[-1], knowledge, weight=weight, over="new"),
@@ -90,3 +90,6 @@ def compress(
         train_on="new" if memory is None else "new_and_memory",
         phases=phases,
     )
+    names = ["large", *(f"assistant {number}" for number in range(1, len(chain)))]
+    strategy.called = dict(zip(names, chain, strict=True))
+    return strategy

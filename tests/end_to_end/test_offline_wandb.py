@@ -148,7 +148,8 @@ def test_every_documented_key_is_there_on_its_axis(told: Told) -> None:
     logged = {key for key in logged if not key.startswith("_")}
     unknown = [key for key in logged if find(key) is None]
     assert unknown == []
-    documented = {known.pattern for known in KEYS if not known.detail}
+    # No family that is on by default ends a run with a report of its own.
+    documented = {known.pattern for known in KEYS if not known.detail} - {"report/<family>"}
     assert {found.pattern for key in logged if (found := find(key)) is not None} == documented
     # The first definition counts; a resumed run says the same again.
     defined: dict[str, dict[str, Any]] = {}

@@ -43,7 +43,7 @@ def test_build_is_reproducible_by_the_default_generator() -> None:
 
 def test_every_registered_component_has_a_summary() -> None:
     summaries = [entry.summary() for entry in (*registry, *heads)]
-    assert len(summaries) == 10 and all(text.endswith(".") for text in summaries)
+    assert len(summaries) == 14 and all(text.endswith(".") for text in summaries)
 
 
 def test_the_registries_cost_no_torch() -> None:

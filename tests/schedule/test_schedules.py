@@ -26,6 +26,7 @@ from lifelong_kd.schedule.ratio import (
     SqrtOldNew,
     TaskRatio,
 )
+from lifelong_kd.schedule.relation import LogSqrt, PerLogSqrt
 from lifelong_kd.testing.schedule import check_schedule
 
 FIRST = Moment(task=0, old=0, new=2, batch=32, replayed=0)
@@ -50,6 +51,10 @@ CASES: list[tuple[Schedule, float, float]] = [
     (PowerRatio(power=0.0), 1.0, 1.0),
     (InverseTask(), 1.0, 1 / 4),
     (InverseTask(scale=2.0), 2.0, 0.5),
+    (LogSqrt(), 0.0, math.sqrt(3)),
+    (LogSqrt(scale=0.5), 0.0, 0.5 * math.sqrt(3)),
+    (PerLogSqrt(), 1.0, 2 / math.sqrt(3)),
+    (PerLogSqrt(scale=0.5), 1.0, 1 / math.sqrt(3)),
     (Linear(), 0.0, 0.25),
     (Linear(of=OldAll(), start=1.0, stop=3.0, share=0.5), 0.0, 6 / 8 * 2.0),
     (Cosine(of=2.0), 0.0, 1 - math.sqrt(0.5)),

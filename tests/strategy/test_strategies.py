@@ -104,7 +104,7 @@ def total_of(
 
 
 HERE = {"der", "derpp", "icarl", "joint", "naive", "replay"}
-ELSEWHERE = {"afc": "test_podnet", "compose": "test_compose"}
+ELSEWHERE = {"afc": "test_podnet", "compose": "test_compose", "dgr_distill": "test_dgr"}
 
 
 def test_the_loss_of_every_strategy_of_ours_is_written_out_by_hand_somewhere() -> None:

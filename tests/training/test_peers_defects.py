@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from lifelong_kd.model.network import Network
 from lifelong_kd.stream.store import TensorStore
 from lifelong_kd.stream.stream import Stream
 from lifelong_kd.teacher.frozen import FrozenTeacher
@@ -88,6 +89,20 @@ def test_training_reads_the_task_s_own_training_data_and_nothing_else(
     assert not any(key[1] == test_store for key in reads.rows)
 
 
+def marked(owner: Any, method: str, inside: list[str]) -> Any:
+    """A method that says in ``inside`` that it is running."""
+    plain = getattr(owner, method)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        inside.append(method)
+        try:
+            return plain(*args, **kwargs)
+        finally:
+            inside.pop()
+
+    return call
+
+
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_a_frozen_teacher_sees_the_very_view_that_its_student_sees(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -98,21 +113,38 @@ def test_a_frozen_teacher_sees_the_very_view_that_its_student_sees(
     experiment = small_experiment(strategy, scenario=scenario, epochs=1, augment=True, **how)
     ask = FrozenTeacher.ask
     asked = []
+    apart = []
 
     def watched(self: FrozenTeacher, batch: Any, *args: Any) -> Any:
         assert self.module is not None
         modes = [part.training for part in self.module.modules()]
         said = ask(self, batch, *args)
+        if making or batch.at is not None:
+            # A generator works against the teacher, and has it label samples; one inside it never was an input.
+            assert not any(modes)
+            apart.append(batch)
+            return said
         asked.append(
             (batch, any(modes) and not self.adapts, said.logits.requires_grad and not args[0].gradients)
         )
         return said
 
+    making: list[str] = []
+    generator = strategy.generator
+    if generator is not None:
+        parts = [(generator, method) for method in ("begin_task", "learn", "end_task")] + [
+            (strategy.draws, "draw")
+        ]
+        for owner, method in parts:
+            monkeypatch.setattr(owner, method, marked(owner, method, making))
+
     seen: list[Tensor] = []
     forward = torch.nn.Module.__call__
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self is experiment.engine.model and self.training:
+        # An expert that is taught by another is a student, too.
+        # Of a student whose head alone is fine-tuned only the head is in training mode.
+        if isinstance(self, Network) and (self.training or self.head.training):
             seen.append(args[0])
         return forward(self, *args, **kwargs)
 
@@ -123,4 +155,4 @@ def test_a_frozen_teacher_sees_the_very_view_that_its_student_sees(
     shown = {row.numpy().tobytes() for x in seen for row in x}
     assert all(row.numpy().tobytes() in shown for batch, _, _ in asked for row in batch.x)
     if any(isinstance(teacher, FrozenTeacher) for teacher in strategy.teachers.values()):
-        assert asked
+        assert asked or apart

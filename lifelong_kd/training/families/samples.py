@@ -29,7 +29,7 @@ class SampleSheets(Family):
     Nothing is measured, drawn or written where the strategy has no generator. With the solver (the student as it is
     now) saying of which of the classes seen each sample is::
 
-        class_entropy = -sum_c p_c log p_c / log C     p_c: share of class c of the C classes seen, ``share``
+        class_entropy = -sum_c p_c log p_c / log C     p_c: share of class c of the C classes seen
 
     which is 1 where all classes are replayed equally often and 0 where there is but one; ``confidence`` is the mean
     probability of the class said, ``agreement`` the share of samples that are of the class that the generator was asked
