@@ -2,7 +2,7 @@
 
     python benchmarks/reproductions/merge.py FOLDER [FOLDER ...] [--out FOLDER]
 
-Each folder is one that ``three_scenarios.py`` or ``dark_experience.py`` was given as ``--out``. Without a folder
+Each folder is one that a script with published values, such as ``three_scenarios.py``, was given as ``--out``. Without a folder
 the tables are written anew from what is kept.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dark_experience
+import generative_replay
 import lwf_weights
 import three_scenarios
 from cells import Table
@@ -46,7 +47,8 @@ def main() -> None:
     missing = [str(folder) for folder in words.folders if not folder.is_dir()]
     if missing:
         raise SystemExit(f"no such folder: {', '.join(missing)}")
-    for table in (three_scenarios.TABLE, dark_experience.TABLE, lwf_weights.TABLE):
+    tables = (three_scenarios.TABLE, dark_experience.TABLE, lwf_weights.TABLE, generative_replay.TABLE)
+    for table in tables:
         print(merge(table, words.folders, words.out))
 
 
