@@ -2,7 +2,8 @@
 
     python benchmarks/reproductions/merge.py FOLDER [FOLDER ...] [--out FOLDER]
 
-Each folder is one that a script with published values, such as ``three_scenarios.py``, was given as ``--out``. Without a folder
+Each folder is one that a script with published values, such as ``three_scenarios.py``, was given as
+``--out``. Without a folder
 the tables are written anew from what is kept.
 """
 
