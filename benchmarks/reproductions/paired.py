@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import warnings
@@ -14,7 +15,7 @@ from one_run import load, run
 from lifelong_kd.comparison.groups import flatten
 from lifelong_kd.comparison.statistics import t_interval
 
-__all__ = ["LEAN", "Runs", "shown"]
+__all__ = ["LEAN", "Runs", "arguments", "shown"]
 
 # What changes no number of a run, or where its data lie.
 OUTSIDE = (
@@ -119,3 +120,20 @@ def shown(values: Sequence[float], *, sign: bool = False) -> str:
     interval = t_interval(values)
     half = "" if interval.half_width is None else f" ± {interval.half_width:.1f}"
     return f"{interval.mean:{'+' if sign else ''}.1f}{half}"
+
+
+def arguments(
+    description: str | None, example: str, out: Path
+) -> tuple[argparse.Namespace, list[str], list[str]]:
+    """A table's command line: ``seeds`` and ``out``, the overrides, and patterns of the runs' names."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as stream.root=DATA")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=example)
+    parser.add_argument("--out", type=Path, default=out, help="folder of the results")
+    words, more = parser.parse_known_args()
+    given = [*words.overrides, *words.only, *more]
+    patterns = [text for text in words.only if "=" not in text] or ["*"]
+    return words, [text for text in given if "=" in text], patterns

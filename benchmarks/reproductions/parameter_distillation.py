@@ -13,14 +13,13 @@ where it was.
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from one_run import ROOT
-from paired import Runs, shown
+from paired import Runs, arguments, shown
 
 OUT = Path(__file__).parent / "results"
 CONFIGS = ROOT / "configs"
@@ -120,17 +119,7 @@ def as_markdown(runs: Runs) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as stream.root=DATA")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="such as 'digits-*'")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder of the results")
-    words, more = parser.parse_known_args()
-    given = [*words.overrides, *words.only, *more]
-    changes = [text for text in given if "=" in text]
-    patterns = [text for text in words.only if "=" not in text] or ["*"]
+    words, changes, patterns = arguments(__doc__, "such as 'digits-*'", OUT)
     runs = Runs(words.out / "parameter_distillation.json")
     chosen = [name for name in SETTINGS if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
     for seed in range(words.seeds):

@@ -12,7 +12,6 @@ it was.
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
 import json
 import os
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from one_run import ROOT, load, run
-from paired import shown
+from paired import arguments, shown
 
 from lifelong_kd.comparison.groups import flatten
 
@@ -139,17 +138,7 @@ def as_markdown(table: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as stream.root=DATA")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="such as 'derpp-*'")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder of the results")
-    words, more = parser.parse_known_args()
-    given = [*words.overrides, *words.only, *more]
-    changes = [text for text in given if "=" in text]
-    patterns = [text for text in words.only if "=" not in text] or ["*"]
+    words, changes, patterns = arguments(__doc__, "such as 'derpp-*'", OUT)
     warnings.simplefilter("ignore")
     file = words.out / "rounds_pay.json"
     table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

@@ -12,12 +12,11 @@ was.
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
 from pathlib import Path
 
 from one_run import ROOT
-from paired import Runs, shown
+from paired import Runs, arguments, shown
 
 OUT = Path(__file__).parent / "results"
 STREAMS = {"split_text": "CLINC150, 10 domains", "split_audio": "spoken digits, 5 x 2"}
@@ -49,17 +48,7 @@ def as_markdown(runs: Runs) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as stream.root=DATA")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="such as 'split_audio/*'")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder of the results")
-    words, more = parser.parse_known_args()
-    given = [*words.overrides, *words.only, *more]
-    changes = [text for text in given if "=" in text]
-    patterns = [text for text in words.only if "=" not in text] or ["*"]
+    words, changes, patterns = arguments(__doc__, "such as 'split_audio/*'", OUT)
     runs = Runs(words.out / "text_and_speech.json")
     names = [f"{stream}/{strategy}" for stream in STREAMS for strategy in STRATEGIES]
     for seed in range(words.seeds):
