@@ -12,7 +12,7 @@ from torch import Tensor
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.evaluation.canvas import save
 
-__all__ = ["Example", "plot_examples"]
+__all__ = ["Example", "as_picture", "plot_examples"]
 
 COLUMNS = 8
 
@@ -24,6 +24,18 @@ class Example:
     image: Tensor
     true: str
     said: str
+
+
+def as_picture(levels: Tensor) -> Tensor:
+    """A log-mel spectrogram (1, bands, frames) as an image in [0, 1]: low bands below, the loudest point white.
+
+    >>> import torch
+    >>> as_picture(torch.tensor([[[-80.0, -40.0], [-20.0, 0.0]]]))
+    tensor([[[0.7500, 1.0000],
+             [0.0000, 0.5000]]])
+    """
+    quiet, loud = levels.min(), levels.max()
+    return ((levels - quiet) / (loud - quiet).clamp_min(1e-6)).flip(1)
 
 
 def plot_examples(examples: Sequence[Example], path: Path, *, title: str) -> Path:

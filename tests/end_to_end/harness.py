@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 
 import lifelong_kd
 from lifelong_kd.training.families.cost import Cost
+from lifelong_kd.training.interrupt import Interrupted
 
 ROOT = Path(lifelong_kd.__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent
@@ -180,3 +182,15 @@ def assert_same_run(run: Path, whole: Path) -> None:
     )
     assert files == expected
     assert json.loads((run / "run.json").read_text())["status"] == "finished"
+
+
+def stop_in_task(experiment: Any, task: int) -> None:
+    """Have a run stop, as by SIGTERM, when it begins to train on a task."""
+    train, calls = experiment.engine.train, itertools.count()
+
+    def stopping(*args: Any, **options: Any) -> Any:
+        if next(calls) == task:
+            raise Interrupted("SIGTERM")
+        return train(*args, **options)
+
+    experiment.engine.train = stopping

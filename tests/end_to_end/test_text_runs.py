@@ -13,6 +13,7 @@ from lifelong_kd.evaluation.plots_texts import plot_texts
 from lifelong_kd.stream.text import as_texts
 from lifelong_kd.training import interrupt
 from lifelong_kd.training.families import examples
+from tests.end_to_end.harness import stop_in_task
 
 NOUNS = ("bill", "card", "song", "radio", "light", "door")
 
@@ -96,16 +97,7 @@ def test_a_run_that_stopped_ends_as_one_that_did_not(texts: Path, features: Any,
     whole = made("icarl")
     results = whole.run(texts / "whole")
     first = made("icarl")
-    grow = first.engine.train
-    calls = []
-
-    def stopping(*args: Any, **options: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 3:
-            raise interrupt.Interrupted("SIGTERM")
-        return grow(*args, **options)
-
-    first.engine.train = stopping
+    stop_in_task(first, 2)
     with pytest.raises(interrupt.Interrupted):
         first.run(texts / "cut")
     again = made("icarl")

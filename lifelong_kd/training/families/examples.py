@@ -1,4 +1,4 @@
-"""Images and texts that the student gets wrong, to look at."""
+"""Images, texts and recordings that the student gets wrong, to look at."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall, nearest
 from lifelong_kd.evaluation.corruption import CORRUPTIONS, SEVERITIES
-from lifelong_kd.evaluation.plots_examples import Example, plot_examples
+from lifelong_kd.evaluation.plots_examples import Example, as_picture, plot_examples
 from lifelong_kd.evaluation.plots_texts import plot_texts
 from lifelong_kd.stream.text import as_texts
 from lifelong_kd.training.families.base import Family, Found, Look
@@ -32,8 +32,8 @@ class Examples(Family):
     """Test images of the tasks seen that the student gets wrong, and those that it gets wrong once corrupted.
 
     The second are images that it gets right as they are. Both are taken from all tasks in turn, drawn by the run's
-    seed; they lie in ``plots/examples/`` and are logged after each task. Of a stream of texts it is the texts, which
-    are not corrupted.
+    seed; they lie in ``plots/examples/`` and are logged after each task. Of texts it is the texts, of recordings their
+    spectrograms; neither is corrupted.
 
     Args:
         count: images in a picture.
@@ -61,12 +61,12 @@ class Examples(Family):
         self.corruption, self.severity = corruption, severity
 
     def check(self, stream: Stream) -> None:
-        """Refuse a stream whose samples are not images.
+        """Refuse a stream of measurements that are no images.
 
         Raises:
             BadCall: if they are not.
         """
-        if stream.kind != "texts":
+        if stream.kind == "samples":
             check_images(stream, "examples")
 
     def after_task(self, look: Look, earlier: Sequence[Found]) -> Found:
@@ -79,7 +79,7 @@ class Examples(Family):
             said = self._said(look, task, clean)
             asked += len(clean)
             wrong.append(_rows(task, clean.targets, said, said != clean.targets))
-            if self.corruption is not None and look.stream.kind != "texts":
+            if self.corruption is not None and look.stream.kind == "samples":
                 other = self._said(look, task, self._corrupted(look, task))
                 fell = (said == clean.targets) & (other != clean.targets)
                 spoiled.append(_rows(task, clean.targets, other, fell))
@@ -139,9 +139,15 @@ class Examples(Family):
             look.answers("test", task, limit=self.samples, change=_keeping(kept, spoil))
             seen[task] = torch.cat(kept)
         names = look.stream.class_names
+        drawn = as_picture if look.stream.kind == "recordings" else _as_it_is
         return [
-            Example(seen[task][place], str(names[true]), str(names[said])) for task, place, true, said in rows
+            Example(drawn(seen[task][place]), str(names[true]), str(names[said]))
+            for task, place, true, said in rows
         ]
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
 
 
 def _keeping(kept: list[Tensor], spoil: Change | None) -> Change:
