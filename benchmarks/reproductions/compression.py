@@ -14,10 +14,7 @@ A killed table goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
-import json
-import os
 import statistics
 import tempfile
 import warnings
@@ -26,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from one_run import ROOT, load
-from paired import shown
+from paired import LEAN, Runs, arguments, shown
 
+from lifelong_kd.comparison.groups import flatten
 from lifelong_kd.config.build import build
 from lifelong_kd.evaluation.compression import COSTS
 
@@ -39,10 +37,7 @@ COMMON = (
     "training.batch_size=64",
     "training.reset_optimizer=true",
     "evaluation.compression=true",
-    *(
-        f"evaluation.{name}=false"
-        for name in ("before_first", "calibration", "cost", "generalisation", "teacher")
-    ),
+    *LEAN,
 )
 LARGE = "{name: mlp, hidden: [1200, 1200]}"
 MIDDLE = "{name: mlp, hidden: [200, 200]}"
@@ -84,9 +79,9 @@ def overrides(name: str, more: Sequence[str], large: str) -> list[str]:
     return list({text.partition("=")[0]: text for text in given}.values())
 
 
-def settings(name: str, more: Sequence[str]) -> list[str]:
+def settings(name: str, more: Sequence[str]) -> Mapping[str, Any]:
     """Everything that decides what a seed gives."""
-    return [text for text in overrides(name, more, "large") if not text.startswith("stream.root")]
+    return flatten(load(CONFIG, overrides(name, more, "large")).settings)
 
 
 def measured(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,14 +89,9 @@ def measured(results: Mapping[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in (*COSTS, "accuracy", "forgetting", "teacher_accuracy")}
 
 
-def one_seed(table: dict[str, Any], file: Path, names: Sequence[str], seed: int, more: Sequence[str]) -> None:
+def one_seed(runs: Runs, names: Sequence[str], seed: int, more: Sequence[str]) -> None:
     """Every row that is not there yet, each added to the file when it is done."""
-    missing = []
-    for name in names:
-        entry = table.get(name)
-        if entry is None or entry["settings"] != settings(name, more):
-            entry = table[name] = {"settings": settings(name, more), "seeds": {}}
-        missing += [name] if str(seed) not in entry["seeds"] else []
+    missing = [name for name in names if runs.missing(name, settings(name, more), seed)]
     if "finished" in missing and "large" not in missing:
         # Its weights were not kept; it ends with the same ones.
         missing = ["large", *missing]
@@ -109,29 +99,21 @@ def one_seed(table: dict[str, Any], file: Path, names: Sequence[str], seed: int,
         for name in missing:
             given = overrides(name, more, f"{folder}/large:4")
             results = build(load(CONFIG, [*given, f"seed={seed}"])).run(Path(folder) / name)
-            found = measured(results)
-            table.setdefault(name, {"settings": settings(name, more), "seeds": {}})["seeds"][str(seed)] = (
-                found
-            )
-            part = file.with_suffix(".part")
-            part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-            os.replace(part, file)
-            print(f"{name} seed {seed}: accuracy {100 * found['accuracy']:.2f}", flush=True)
+            runs.missing(name, settings(name, more), seed)
+            runs.keep(name, seed, measured(results))
 
 
-def as_markdown(table: Mapping[str, Any]) -> str:
+def as_markdown(runs: Runs) -> str:
     """Mean and 95 % interval of each row, and of its difference to the student alone on the same seeds."""
     lines = [
         "| network | seeds | parameters | FLOPs a sample | bytes | CPU ms, batch of 1 | batch of 64 |"
         " average accuracy, % | less alone, points | forgetting, points | accuracy of its teacher, % |",
         "|---|" + "---:|" * 10,
     ]
-    alone = table.get("alone", {}).get("seeds", {})
     for name, (title, _, _) in ROWS.items():
-        seeds = table.get(name, {}).get("seeds", {})
-        if not seeds:
+        found = list(runs.seeds(name).values())
+        if not found:
             continue
-        found = list(seeds.values())
         cells = [
             title,
             str(len(found)),
@@ -139,37 +121,22 @@ def as_markdown(table: Mapping[str, Any]) -> str:
         ]
         for batch in (1, 64):
             cells.append(f"{statistics.median(one[f'latency_{batch}_ms'] for one in found):.3g}")
-        cells.append(shown([100 * one["accuracy"] for one in found]))
-        both = [100 * (seeds[seed]["accuracy"] - alone[seed]["accuracy"]) for seed in seeds if seed in alone]
-        cells.append(shown(both, sign=True) if both and name != "alone" else "")
-        cells.append(shown([100 * one["forgetting"] for one in found]))
-        taught = [100 * one["teacher_accuracy"] for one in found if one["teacher_accuracy"] is not None]
-        cells.append(shown(taught) if taught else "")
+        cells.append(shown(runs.scores(name, "accuracy")))
+        cells.append("" if name == "alone" else shown(runs.gaps(name, "alone"), sign=True))
+        cells.append(shown(runs.scores(name, "forgetting")))
+        cells.append(shown([100 * one["teacher_accuracy"] for one in found if one["teacher_accuracy"]]))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as stream.root=DATA")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"of {', '.join(ROWS)}")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder of the results")
-    words, more = parser.parse_known_args()
-    given = [*words.overrides, *words.only, *more]
-    changes = [text for text in given if "=" in text]
-    patterns = [text for text in words.only if "=" not in text] or ["*"]
+    words, changes, patterns = arguments(__doc__, f"of {', '.join(ROWS)}", OUT)
     warnings.simplefilter("ignore")
-    file = words.out / "compression.json"
-    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    file.parent.mkdir(parents=True, exist_ok=True)
+    runs = Runs(words.out / "compression.json")
     names = [name for name in ROWS if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
     for seed in range(words.seeds):
-        one_seed(table, file, names, seed, changes)
-    file.with_suffix(".md").write_text(as_markdown(table), encoding="utf-8")
-    print(as_markdown(table))
+        one_seed(runs, names, seed, changes)
+    runs.table(as_markdown(runs))
 
 
 if __name__ == "__main__":

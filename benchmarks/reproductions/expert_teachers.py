@@ -8,7 +8,7 @@ texts an intent, drawn from the seed; every labelled text is kept for replay, si
 cheap: the difference is then what a teacher adds to few labels, and less what is forgotten. A perceptron of 256
 units on hashed words and pairs of words, 100 steps of 32 new and 32 replayed texts a task with Adam at 0.01 (with 0.003
 the run without a teacher ends 7 points lower). Every teacher's term has weight 0.5, kd at temperature 1;
-``expert_choices.py`` tries other learning rates, weights and options on validation texts, seed 0. Test accuracy over
+``choices.py`` tries other learning rates, weights and options on validation texts. Test accuracy over
 all 150 intents after the last task.
 
 ``rules`` are one pattern an intent, written from the names of the intents, without a look at the texts;

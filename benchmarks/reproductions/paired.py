@@ -61,10 +61,20 @@ class Runs:
         self.file.parent.mkdir(parents=True, exist_ok=True)
 
     def measure(
-        self, name: str, config: Path, overrides: Sequence[str], seed: int, read: Read = scores_of
+        self,
+        name: str,
+        config: Path,
+        overrides: Sequence[str],
+        seed: int,
+        read: Read = scores_of,
+        by_seed: Sequence[str] = (),
     ) -> None:
-        """One run, unless it is there; ``read`` says what is kept of its results."""
-        if self.missing(name, flatten(load(config, overrides).settings), seed):
+        """One run, unless it is there; ``read`` says what is kept of its results.
+
+        ``by_seed`` are the settings that each seed has its own of: they do not tell one table from another.
+        """
+        settings = flatten(load(config, overrides).settings)
+        if self.missing(name, {key: settings[key] for key in settings if key not in by_seed}, seed):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.keep(name, seed, read(run(load(config, [*overrides, *LEAN, f"seed={seed}"]))))

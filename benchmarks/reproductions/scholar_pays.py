@@ -1,7 +1,7 @@
 """Whether rounds of generator and solver pay: one round, scholar rounds, and one round of as many epochs as these took.
 
     python benchmarks/reproductions/scholar_pays.py
-    python benchmarks/reproductions/scholar_pays.py --only vae --seeds 2
+    python benchmarks/reproductions/scholar_pays.py --only 'vae/*' --seeds 2
 
 Deep generative replay on Split-Digits by ``configs/split_digits/dgr_scholar.yaml``, five tasks of two digits in an
 order drawn from the seed. A round has the ten epochs of the configuration. ``same`` is a single round a task of as many
@@ -12,24 +12,17 @@ of pairs. A killed table goes on where it was.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import warnings
-from collections.abc import Mapping
+import fnmatch
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from one_run import ROOT, load, run
-from paired import shown
+from one_run import ROOT
+from paired import Runs, arguments, shown
 
 OUT = Path(__file__).parent / "results"
 CONFIG = ROOT / "configs" / "split_digits" / "dgr_scholar.yaml"
 EPOCHS, BUDGET = 10, 8
-LEAN = tuple(
-    f"evaluation.{name}=false"
-    for name in ("before_first", "calibration", "cost", "generalisation", "teacher")
-)
 GENERATORS = {
     "vae": "{name: vae, hidden: [256, 256], latent: 8}",
     "conditional_vae": "{name: conditional_vae, hidden: [256, 256], latent: 16}",
@@ -43,23 +36,24 @@ COLUMNS = {
 }
 
 
-def overrides(generator: str, column: str, seed: int, epochs: int) -> list[str]:
+def overrides(generator: str, column: str, more: Sequence[str]) -> list[str]:
+    """What is changed in the file; the epochs of a seed come on top."""
     rounds = {
         "scholar": f"{{name: scholar, budget: {BUDGET}}}",
         "patient": f"{{name: scholar, budget: {BUDGET}, patience: 2}}",
     }
     return [
-        *LEAN,
         f"strategy={{name: dgr, generator: {GENERATORS[generator]}}}",
         f"rounds={rounds.get(column, 'single')}",
-        f"training.epochs={epochs}",
-        f"seed={seed}",
+        *more,
     ]
 
 
 def epochs_of(column: str, before: Mapping[str, Any]) -> int:
     """Epochs a round; ``before`` is what the scholar's rounds of the same seed had."""
     if column == "same":
+        if not before:
+            raise SystemExit("'same' has as many epochs as 'scholar', which has not been run with this seed")
         return round(before["epochs"])
     return EPOCHS * BUDGET if column == "longest" else EPOCHS
 
@@ -78,7 +72,7 @@ def measured(results: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def as_markdown(table: Mapping[str, Any]) -> str:
+def as_markdown(runs: Runs) -> str:
     """Mean and 95 % interval of each way to train, and of its difference to the scholar's on the same seeds."""
     lines = [
         "| generator | trained by | seeds | average accuracy, % | less `scholar`, points | epochs a task |"
@@ -86,61 +80,36 @@ def as_markdown(table: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for generator in GENERATORS:
-        scholar = table.get(f"{generator}/scholar", {})
         for column, title in COLUMNS.items():
-            found = table.get(f"{generator}/{column}", {})
+            name = f"{generator}/{column}"
+            found = list(runs.seeds(name).values())
             if not found:
                 continue
-            both = [100 * (found[s]["accuracy"] - scholar[s]["accuracy"]) for s in found if s in scholar]
             cells = [
                 f"`{generator}`",
                 title,
                 str(len(found)),
-                shown([100 * one["accuracy"] for one in found.values()]),
-                "" if column == "scholar" else shown(both, sign=True),
-                f"{sum(one['epochs'] for one in found.values()) / len(found):.0f}",
-                f"{sum(one['balance'] for one in found.values()) / len(found):.2f}",
+                shown(runs.scores(name, "accuracy")),
+                "" if column == "scholar" else shown(runs.gaps(name, f"{generator}/scholar"), sign=True),
+                f"{sum(one['epochs'] for one in found) / len(found):.0f}",
+                f"{sum(one['balance'] for one in found) / len(found):.2f}",
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", choices=list(GENERATORS), help="one generator alone")
-    parser.add_argument("--out", type=Path, default=OUT)
-    words = parser.parse_args()
-    words.out.mkdir(parents=True, exist_ok=True)
-    file = words.out / "scholar_pays.json"
-    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    for seed in map(str, range(words.seeds)):
-        for generator in [words.only] if words.only else GENERATORS:
-            for column in COLUMNS:
-                done = table.setdefault(f"{generator}/{column}", {})
-                if seed not in done:
-                    one_more(table, generator, column, seed)
-                    keep(file, table)
-    text = as_markdown(table)
-    (words.out / "scholar_pays.md").write_text(text, encoding="utf-8")
-    print(text)
-
-
-def one_more(table: dict[str, Any], generator: str, column: str, seed: str) -> None:
-    epochs = epochs_of(column, table.get(f"{generator}/scholar", {}).get(seed, {}))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        results = run(load(CONFIG, overrides(generator, column, int(seed), epochs)))
-    found = table[f"{generator}/{column}"][seed] = measured(results)
-    print(f"{generator} {column} seed {seed}: {found}", flush=True)
-
-
-def keep(file: Path, table: Mapping[str, Any]) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, file)
+    words, changes, patterns = arguments(__doc__, "such as 'vae/*'", OUT)
+    runs = Runs(words.out / "scholar_pays.json")
+    names = [f"{generator}/{column}" for generator in GENERATORS for column in COLUMNS]
+    for seed in range(words.seeds):
+        for name in names:
+            if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+                generator, column = name.split("/")
+                epochs = epochs_of(column, runs.seeds(f"{generator}/scholar").get(str(seed), {}))
+                given = [f"training.epochs={epochs}", *overrides(generator, column, changes)]
+                runs.measure(name, CONFIG, given, seed, measured, by_seed=("training.epochs",))
+    runs.table(as_markdown(runs))
 
 
 if __name__ == "__main__":
