@@ -32,8 +32,8 @@ class Tokens(Encoder):
         BadCall: for a vocabulary below 2 or a length below 1.
 
     >>> Tokens(vocabulary=100, length=4).encode(["Pay my bill", "my bill!"])
-    tensor([[97, 81, 64,  0],
-            [81, 64,  0,  0]])
+    tensor([[ 3, 84, 33,  0],
+            [84, 33,  0,  0]])
     """
 
     def __init__(self, *, vocabulary: int = 8192, length: int = 32) -> None:

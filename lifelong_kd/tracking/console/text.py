@@ -161,21 +161,37 @@ def score_lines(scores: Mapping[str, Value], last: TaskRow | None) -> list[tuple
     return lines
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> list[str]:
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[Value]], room: int = WIDTH - 2) -> list[str]:
     """A table of any kind in aligned columns: the first to the left, the others to the right, no drawing.
 
-    >>> for line in table_lines(["size", "small", "large"], [["parameters", 10, 12345], ["share", 0.12345, None]]):
+    Columns that ``room`` characters do not hold come below, beside the first column once more.
+
+    >>> for line in table_lines(["size", "small", "large"], [["parameters", 10, 12345], ["share", 0.1234, None]]):
     ...     print(line)
     size         small   large
     parameters      10  12,345
     share       0.1234       -
+    >>> for line in table_lines(["size", "small", "large"], [["parameters", 10, 12345]], room=20):
+    ...     print(line)
+    size        small
+    parameters     10
+    <BLANKLINE>
+    size         large
+    parameters  12,345
     """
     cells = [list(columns), *([_any_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for row in cells:
-        numbers = (f"{text:>{width}}" for text, width in zip(row[1:], widths[1:], strict=True))
-        lines.append("  ".join([f"{row[0]:<{widths[0]}}", *numbers]))
+    blocks: list[list[int]] = [[]]
+    for place, width in enumerate(widths[1:], 1):
+        if blocks[-1] and widths[0] + sum(2 + widths[one] for one in blocks[-1]) + 2 + width > room:
+            blocks.append([])
+        blocks[-1].append(place)
+    lines: list[str] = []
+    for block in blocks:
+        lines += [""] if lines else []
+        for row in cells:
+            numbers = (f"{row[place]:>{widths[place]}}" for place in block)
+            lines.append("  ".join([f"{row[0]:<{widths[0]}}", *numbers]))
     return lines
 
 

@@ -188,7 +188,7 @@ class ConsoleTracker(Tracker):
         for lines in self._reports.values():
             self._print("")
             for line in lines:
-                self._print(f"  {line}")
+                self._print(f"  {line}".rstrip())
 
     def farewell(self, lines: Sequence[tuple[str, str]]) -> None:
         if self.output is None or self._run is None:
