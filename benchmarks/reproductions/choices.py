@@ -6,9 +6,9 @@
 A file of ``configs/`` with some options changed at a time, and the mean over the tasks of the share of their validation
 samples that the last student gets right; the test data decide nothing. CLINC150 has validation texts of its own, 20 an
 intent; of the other streams a tenth of each task's training data is kept for it. ``experts/`` are rows of
-``expert_teachers.py`` with 5 labelled texts an intent, ``parameters/`` rows of ``parameter_distillation.py``: the small
-student with new weights that learns from labels and answers. Bold is the best of a file, and the last column says which
-one the file has. A killed table goes on where it was.
+``expert_teachers.py`` with 5 or 20 labelled texts an intent, ``parameters/`` rows of ``parameter_distillation.py``: the
+small student with new weights that learns from labels and answers. Bold is the best of a file, and the last column says
+which one the file has. A killed table goes on where it was.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from lifelong_kd.comparison.groups import flatten
 from lifelong_kd.config.build import build
 
 OUT = Path(__file__).parent / "results"
-LABELLED = 5
 
 
 def each(key: str, *values: object) -> list[list[str]]:
@@ -52,8 +51,8 @@ TERMS = [
     [f"strategy.terms.expert.weight={weight}", f"strategy.terms.expert_memory.weight={weight}"]
     for weight in (0.25, 0.5, 1.0)
 ]
-STEPS = each("optimizer.lr", 0.01, 0.03)
 TERM = each("strategy.terms.expert.weight", 0.25, 0.5, 1.0)
+STEPS = each("optimizer.lr", 0.01, 0.03)
 GRID: dict[str, list[list[str]]] = {
     "split_digits/r_dfcil": both(
         each("strategy.hard", 0.15, 0.5, 1.0), each("strategy.head_lr", 0.005, 0.02)
@@ -72,11 +71,13 @@ GRID: dict[str, list[list[str]]] = {
     "split_audio/icarl": AUDIO,
     "split_audio/lwf": both(AUDIO, WEIGHTS),
     **{f"parameters/{setting}": each("optimizer.lr", 0.01, 0.03, 0.1) for setting in parameters.SETTINGS},
-    f"experts/{NONE}": each("optimizer.lr", 0.003, 0.01, 0.03, 0.1),
-    **{f"experts/{row}": both(STEPS, TERMS) for row in (SMOOTHING, "rules", "exemplars", "semantics")},
+    f"experts/5/{NONE}": each("optimizer.lr", 0.003, 0.01, 0.03, 0.1),
+    **{f"experts/5/{row}": both(STEPS, TERMS) for row in (SMOOTHING, "rules", "exemplars", "semantics")},
     **{
-        f"experts/{row}": both(STEPS, TERM) for row in ("sklearn", PREVIOUS, "pool: exemplars", "pool: rules")
+        f"experts/5/{row}": both(STEPS, TERM)
+        for row in ("sklearn", PREVIOUS, "pool: exemplars", "pool: rules")
     },
+    **{f"experts/20/{row}": STEPS for row in (NONE, SMOOTHING, "sklearn", "pool: rules")},
 }
 """For each file the overrides that are tried; what the files have is among them."""
 
@@ -89,7 +90,8 @@ def configuration(name: str, more: Sequence[str]) -> tuple[Path, list[str]]:
         return parameters.config(rest), [*given, "stream.validation=0.1"]
     if room != "experts":
         return ROOT / "configs" / f"{name}.yaml", list(more)
-    file, given = expert(rest, LABELLED, more)
+    labelled, _, row = rest.partition("/")
+    file, given = expert(row, int(labelled), more)
     return file, [one for one in given if one != "stream.validation=0"]
 
 

@@ -313,12 +313,20 @@ class Strategy:
             replayed=self.draws.replayed(len(new)),
             progress=progress,
         )
-        return Lesson(
+
+        def draw(source: Source) -> Batch | None:
+            # What a generated sample is taken for is what most terms on generated samples ask about.
+            def ask(batch: Batch) -> Said:
+                return lesson.taught_of(self.solver, source, batch)
+
+            return self._draw(source, len(new), ask)
+
+        lesson = Lesson(
             task=task,
             moment=moment,
             new=new,
             said=said,
-            draw=lambda source: self._draw(source, len(new)),
+            draw=draw,
             plain=self._plain,
             forward=lambda batch, wants: self._corrected(forward(batch, wants)),
             heads=heads,
@@ -326,6 +334,7 @@ class Strategy:
             wants=self._wants,
             asked=self._asked,
         )
+        return lesson
 
     def sources(self, lesson: Lesson) -> list[Source]:
         """The draws that this step's terms will ask the student about, each once, in the order of the terms."""
@@ -340,8 +349,8 @@ class Strategy:
         # What is replayed inside the network does not enter it with the others.
         return [source for source, batch in drawn if batch is not None and batch.at is None]
 
-    def _draw(self, source: str, batch: int) -> Batch | None:
-        return self.draws.draw(source, batch, self.task, self.data, self.solver)
+    def _draw(self, source: str, batch: int, ask: Callable[[Batch], Said] | None = None) -> Batch | None:
+        return self.draws.draw(source, batch, self.task, self.data, self.solver, ask)
 
     def _plain(self, batch: Batch) -> Batch:
         """The same samples without augmentation; inside the network there was none."""

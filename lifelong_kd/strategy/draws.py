@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.seeds import Seeds
-from lifelong_kd.core.types import Batch, Task, TaskData
+from lifelong_kd.core.types import Batch, Said, Task, TaskData
 from lifelong_kd.generator.base import Generator
 from lifelong_kd.memory.base import Memory
 from lifelong_kd.stream.pool import Pool
@@ -67,7 +69,15 @@ class Draws:
             made = self.generator_batch if self.generator_batch is not None else batch
         return kept + made
 
-    def draw(self, source: str, batch: int, task: Task, data: TaskData, solver: Snapshot) -> Batch | None:
+    def draw(
+        self,
+        source: str,
+        batch: int,
+        task: Task,
+        data: TaskData,
+        solver: Snapshot,
+        ask: Callable[[Batch], Said] | None = None,
+    ) -> Batch | None:
         """A batch of ``source``; ``None`` while there is nothing to draw from.
 
         Args:
@@ -76,9 +86,11 @@ class Draws:
             task: the task that is being learned.
             data: its training data, which make the views.
             solver: the previous model, which says of which class a generated sample is.
+            ask: asks the solver in its place, where others want to hear the same answer.
         """
         if source == "generated":
-            return self._from_generator(batch, task, data, solver)
+            asked = (ask or solver.ask) if solver.ready else None
+            return self._from_generator(batch, task, data, asked)
         if source == "external":
             return self._from_pool(batch, task, data)
         return self._from_memory(source, batch, data)
@@ -114,7 +126,9 @@ class Draws:
             raw=raw,
         )
 
-    def _from_generator(self, batch: int, task: Task, data: TaskData, solver: Snapshot) -> Batch | None:
+    def _from_generator(
+        self, batch: int, task: Task, data: TaskData, ask: Callable[[Batch], Said] | None
+    ) -> Batch | None:
         generator = self.generator
         if generator is None or not generator.ready:
             return None
@@ -126,13 +140,13 @@ class Draws:
         inside = generator.level is not None
         x = raw if inside else data.augmented(raw, self._seeds.generator("augment/generated"))
         drawn = Batch(x=x, y=label, label=label, raw=raw, at=generator.level)
-        drawn.y = made.y.to(self._device) if made.y is not None else _hard(solver, drawn, task)
+        drawn.y = made.y.to(self._device) if made.y is not None else _hard(ask, drawn, task)
         return drawn
 
 
-def _hard(solver: Snapshot, batch: Batch, task: Task) -> Tensor:
+def _hard(ask: Callable[[Batch], Said] | None, batch: Batch, task: Task) -> Tensor:
     """The class among those of earlier tasks that the previous model finds most likely, shape (batch,)."""
-    if not solver.ready or not task.old:
+    if ask is None or not task.old:
         return torch.full_like(batch.label, -1)
     old = torch.tensor(task.old, device=batch.label.device)
-    return old[solver.ask(batch).logits[:, old].argmax(dim=1)]
+    return old[ask(batch).logits[:, old].argmax(dim=1)]

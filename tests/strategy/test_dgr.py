@@ -1,10 +1,12 @@
 """Generative replay, with hard and with soft labels, against its formula."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from lifelong_kd.core.errors import BadCall
-from lifelong_kd.core.types import Scenario
+from lifelong_kd.core.types import LOGITS, Batch, Said, Scenario, Wants
 from lifelong_kd.generator.vae import Vae
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.strategy.base import Strategy
@@ -85,6 +87,24 @@ def test_the_generator_learns_from_the_same_batches_with_the_same_share(
     new, replayed, share = told[-1]
     assert new is third.batch("new") and replayed is third.batch("generated")
     assert share == pytest.approx(2 / 3) and told[0][1:] == (None, 0.0)
+
+
+@pytest.mark.parametrize("made", [dgr, dgr_distill])
+def test_the_solver_is_asked_once_for_the_label_and_the_loss(
+    made: Callable[..., Strategy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Batch] = []
+    ask = Snapshot.ask
+
+    def asking(solver: Snapshot, batch: Batch, wants: Wants = LOGITS) -> Said:
+        asked.append(batch)
+        return ask(solver, batch, wants)
+
+    monkeypatch.setattr(Snapshot, "ask", asking)
+    third = third_step(made(generator=small()))
+    assert third.batch("generated").y.min() >= 0
+    # Two steps in each of the later tasks, and this one.
+    assert len(asked) == 5 and asked[-1] is third.batch("generated")
 
 
 def test_the_solver_stands_beside_a_teacher_of_a_term_of_that_name() -> None:
