@@ -149,17 +149,15 @@ def _parts(
     if validation > 0 and source.valid is None:
         parts["valid"] = tuple(task.part(source.train, held, by_domain=True) for task in drawn.tasks)
     elif validation > 0 and source.valid is not None:
-        by_domain = _shares_domains(source.train, source.valid)
+        by_domain = _tells_domains(source.train, source.valid)
         parts["valid"] = tuple(task.part(source.valid, None, by_domain=by_domain) for task in drawn.tasks)
     # A test set with domains of its own (CORe50's sessions 3, 7, 10) is the whole test of every task.
-    by_domain = _shares_domains(source.train, source.test)
+    by_domain = _tells_domains(source.train, source.test)
     parts["test"] = tuple(task.part(source.test, None, by_domain=by_domain) for task in drawn.tasks)
     for split, of_split in parts.items():
         for index, part in enumerate(of_split):
             if len(part) == 0:
-                raise BadCall(
-                    f"task {index} has no {split} data: it has too few samples a class for that split"
-                )
+                raise BadCall(f"task {index} has no {split} data: it has too few samples for that split")
     if per_class is not None:
         rank = priority(len(source.train.y), seeds)
         parts["train"] = tuple(
@@ -178,10 +176,11 @@ def _strata(source: Source) -> Tensor:
     return cast(Tensor, stratum)
 
 
-def _shares_domains(train: Samples, other: Samples) -> bool:
+def _tells_domains(train: Samples, other: Samples) -> bool:
+    """Whether a task sees its own domains of ``other``: not if these are none of those that are trained on."""
     if train.domain is None or other.domain is None:
         return False
-    return set(train.domain.tolist()) == set(other.domain.tolist())
+    return not set(train.domain.tolist()).isdisjoint(other.domain.tolist())
 
 
 def _normalisation(

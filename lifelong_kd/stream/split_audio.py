@@ -42,7 +42,8 @@ def split_audio(
     the sorted order of the labels. Needs ``pip install 'lifelong_kd[audio]'``.
 
     Args:
-        path: folder below ``root``; if it has the folders train and test, ``pattern`` is of what is inside these.
+        path: folder below ``root``; if it has the folders train and test, ``pattern`` is of what is inside these, and
+            a folder valid beside them is the validation set.
         pattern: what paths below the folder look like: ``{label}`` is the class, any other field metadata, such as
             ``{label}_{speaker}_{index}.wav``.
         test: where there is no folder test, which recordings are the test set: the share of each label, or values of a
@@ -56,27 +57,33 @@ def split_audio(
     """
     how = LogMel(rate, seconds, mels, window, hop)
     pattern_of(pattern)
+    if domain is not None:
+        _check_field("domain", domain, pattern)
     folder = data_root(root) / path
     if not folder.is_dir():
         remedy = "Set stream.root to the folder, and stream.path to the one with the recordings in it."
         raise missing(f"the recordings {path!r}", data_root(root), remedy)
     if (folder / "train").is_dir() and (folder / "test").is_dir():
-        splits = {split: named(folder / split, pattern) for split in ("train", "test")}
+        there = [split for split in ("train", "test", "valid") if (folder / split).is_dir()]
+        splits = {split: named(folder / split, pattern) for split in there}
     else:
-        splits = _split(named(folder, pattern), pattern, test)
+        splits = _split(named(folder, pattern), pattern, test, domain)
     names = sorted({about["label"] for _, about in splits["train"]})
     tested = sorted({about["label"] for _, about in splits["test"]})
+    _check_valid(folder, names, splits.get("valid", []))
     if names != tested:
         only = [f"{name!r} (only to train)" for name in names if name not in tested]
         only += [f"{name!r} (only to test)" for name in tested if name not in names]
         raise BadCall(f"{folder}: training and test recordings have other labels: {', '.join(only)}")
-    domains = None if domain is None else _domains(splits, domain, pattern)
+    domains = None if domain is None else _domains(splits, domain)
     samples = {split: _samples(found, names, domain, domains, how) for split, found in splits.items()}
-    return Source(samples["train"], samples["test"], tuple(names), kind="recordings")
+    return Source(
+        samples["train"], samples["test"], tuple(names), valid=samples.get("valid"), kind="recordings"
+    )
 
 
 def _split(
-    found: list[Recording], pattern: str, test: float | dict[str, list[int | str]]
+    found: list[Recording], pattern: str, test: float | dict[str, list[int | str]], domain: str | None
 ) -> dict[str, list[Recording]]:
     if isinstance(test, Mapping):
         if len(test) != 1:
@@ -84,6 +91,11 @@ def _split(
         field, values = next(iter(test.items()))
         _check_field("test", field, pattern)
         wanted = {str(value) for value in values}
+        known = {about[field] for _, about in found}
+        for value in sorted(wanted - known):
+            near = nearest(value, known)
+            hint = f" Did you mean {near!r}?" if near else ""
+            raise BadCall(f"stream.test: no recording has the {field} {value!r}.{hint}")
         held = [about[field] in wanted for _, about in found]
         if not any(held) or all(held):
             raise BadCall(
@@ -93,11 +105,21 @@ def _split(
         names = sorted({about["label"] for _, about in found})
         number = {name: index for index, name in enumerate(names)}
         y = torch.tensor([number[about["label"]] for _, about in found])
-        held = share_for_test(y, test, names).tolist()
+        domains = None
+        if domain is not None:
+            told = sorted({about[domain] for _, about in found})
+            domains = torch.tensor([told.index(about[domain]) for _, about in found])
+        held = share_for_test(y, test, names, domains).tolist()
     return {
         "train": [one for one, out in zip(found, held, strict=True) if not out],
         "test": [one for one, out in zip(found, held, strict=True) if out],
     }
+
+
+def _check_valid(folder: Path, names: Sequence[str], valid: Sequence[Recording]) -> None:
+    unknown = sorted({about["label"] for _, about in valid} - set(names))
+    if unknown:
+        raise BadCall(f"{folder / 'valid'}: no training recording has the label {unknown[0]!r}")
 
 
 def _check_field(option: str, field: str, pattern: str) -> None:
@@ -110,8 +132,7 @@ def _check_field(option: str, field: str, pattern: str) -> None:
         )
 
 
-def _domains(splits: Mapping[str, Sequence[Recording]], field: str, pattern: str) -> dict[str, int]:
-    _check_field("domain", field, pattern)
+def _domains(splits: Mapping[str, Sequence[Recording]], field: str) -> dict[str, int]:
     values = sorted({about[field] for found in splits.values() for _, about in found})
     return {value: number for number, value in enumerate(values)}
 
@@ -131,5 +152,5 @@ def _samples(
         store=TensorStore(spectrograms([path for path, _ in found], how)),
         y=torch.tensor([number[about["label"]] for _, about in found]),
         domain=domain,
-        metadata=[about for _, about in found],
+        metadata=[{name: value for name, value in about.items() if name != "label"} for _, about in found],
     )

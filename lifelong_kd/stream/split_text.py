@@ -91,7 +91,10 @@ def _encoder(features: Any) -> Encoder:
 def _split(rows: list[Row], share: float) -> dict[str, list[Row]]:
     names = sorted({row.label for row in rows})
     number = {name: index for index, name in enumerate(names)}
-    held = share_for_test(torch.tensor([number[row.label] for row in rows]), share, names).tolist()
+    domains = sorted({row.domain for row in rows if row.domain is not None})
+    domain = torch.tensor([domains.index(str(row.domain)) for row in rows]) if domains else None
+    y = torch.tensor([number[row.label] for row in rows])
+    held = share_for_test(y, share, names, domain).tolist()
     return {
         "train": [row for row, out in zip(rows, held, strict=True) if not out],
         "test": [row for row, out in zip(rows, held, strict=True) if out],
@@ -116,7 +119,7 @@ def _samples(rows: Sequence[Row], names: Sequence[str], domains: Sequence[str], 
 
 def _groups(path: Path, names: Sequence[str]) -> list[list[int]]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise BadCall(f"stream.groups: {path} cannot be read as JSON: {error}") from error
     if not isinstance(data, dict) or not all(isinstance(labels, list) for labels in data.values()):

@@ -165,7 +165,12 @@ def _row(entry: Any, where: str, fields: Fields) -> Row:
         values[option] = "" if entry[name] is None else str(entry[name]).strip()
         if not values[option]:
             raise BadCall(f"{where}: the field {name!r} is empty")
-    more = {str(name): str(value) for name, value in entry.items() if name not in (fields.text, fields.label)}
+    # What is not said of a text is not among what is known of it.
+    more = {
+        str(name): str(value)
+        for name, value in entry.items()
+        if name not in (fields.text, fields.label) and value is not None and str(value).strip()
+    }
     return Row(values["text"], values["label"], values.get("domain"), where, more)
 
 

@@ -34,6 +34,10 @@ def pattern_of(pattern: str) -> re.Pattern[str]:
     expression = "".join(
         f"(?P<{piece}>[^/]+?)" if number % 2 else re.escape(piece) for number, piece in enumerate(pieces)
     )
+    # Recorders write .WAV as often as .wav.
+    ending = re.escape(".wav")
+    if expression.lower().endswith(ending):
+        expression = f"{expression[: -len(ending)]}(?i:{ending})"
     return re.compile(expression)
 
 
@@ -45,7 +49,9 @@ def named(folder: Path, pattern: str) -> list[tuple[Path, Mapping[str, str]]]:
     """
     expression = pattern_of(pattern)
     found: list[tuple[Path, Mapping[str, str]]] = []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".wav"):
+    # Files that begin with a dot are what macOS leaves beside the recordings.
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() == ".wav" and path.name[0] != ".")
+    for path in sorted(paths):
         match = expression.fullmatch(path.relative_to(folder).as_posix())
         if match is None:
             raise BadCall(f"{path} does not fit stream.pattern {pattern!r}")

@@ -74,6 +74,8 @@ def test_names_say_label_speaker_and_index(spoken: Path):
     assert source.class_names == ("0", "1", "2", "3") and source.kind == "recordings"
     assert torch.bincount(source.test.y).tolist() == [4, 4, 4, 4] and len(source.train.y) == 32
     assert {about["index"] for about in source.test.metadata or []} == {"0", "1"}
+    # The label is what is to be found out: a rule over metadata must not read it there.
+    assert all(set(about) == {"speaker", "index"} for about in source.train.metadata or [])
     check_stream(
         lambda: build_stream(
             "made",
@@ -112,6 +114,15 @@ def test_folders_of_classes_and_of_splits(tmp_path: Path):
                 write(tmp_path / split / label / f"{number}.wav", tone(300 + 50 * number))
     source = split_audio(tmp_path, Seeds(0), **SMALL)
     assert (len(source.train.y), len(source.test.y)) == (6, 4) and source.class_names == ("no", "yes")
+    assert source.valid is None
+    write(tmp_path / "valid" / "no" / "0.WAV", tone(300))
+    (tmp_path / "valid" / "no" / "._0.wav").write_bytes(b"left by a file system")
+    with_valid = split_audio(tmp_path, Seeds(0), **SMALL)
+    assert with_valid.valid is not None and with_valid.valid.y.tolist() == [0]
+    unknown = write(tmp_path / "valid" / "maybe" / "0.wav", tone(300))
+    with pytest.raises(BadCall, match="no training recording has the label 'maybe'"):
+        split_audio(tmp_path, Seeds(0), **SMALL)
+    unknown.unlink()
     shared = split_audio(tmp_path, Seeds(0), path="train", test=0.4, **SMALL)
     assert torch.bincount(shared.test.y).tolist() == [1, 1]
     (tmp_path / "test" / "yes" / "0.wav").unlink()
@@ -124,7 +135,9 @@ def test_folders_of_classes_and_of_splits(tmp_path: Path):
     ("options", "says"),
     [
         ({"test": {"indx": [0]}}, "no field 'indx' but label, speaker, index. Did you mean 'index'?"),
-        ({"test": {"index": [77]}}, "no recording has a index"),
+        ({"test": {"index": [77]}}, "no recording has the index '77'"),
+        ({"test": {"speaker": ["ann", "bbo"]}}, "no recording has the speaker 'bbo'. Did you mean 'bob'?"),
+        ({"test": {"speaker": ["ann", "bob"]}}, "every recording has a speaker"),
         ({"test": {"index": [0], "speaker": ["ann"]}}, "names one field"),
         ({"test": 1.0}, "above 0 and below 1"),
         ({"domain": "speker"}, "Did you mean 'speaker'?"),

@@ -41,7 +41,7 @@ def write(root: Path, layout: str) -> str:
     }
     if layout == "pairs.json":
         (root / layout).write_text(json.dumps(pairs))
-        (root / "groups.json").write_text(json.dumps(GROUPS))
+        (root / "groups.json").write_text(json.dumps(GROUPS), encoding="utf-8-sig")
     elif layout == "all.csv":
         write_csv(root / layout, train + test)
     elif layout == "all.json":
@@ -113,6 +113,42 @@ def test_a_column_tells_domains_apart(tmp_path: Path):
     )
     for name, part in zip(("ann", "bob"), stream.parts["train"], strict=True):
         assert {part.about(position)["who"] for position in range(len(part))} == {name}
+
+
+def test_a_small_domain_is_tested_on_its_own_texts(tmp_path: Path):
+    rows = entries(20)
+    rows += [{**row, "who": "cid", "text": f"{row['text']} cid"} for row in entries(3, 40)]
+    write_csv(tmp_path / "all.csv", rows)
+    source = split_text(tmp_path, Seeds(0), path="all.csv", domain="who")
+    stream = build_stream(
+        "made", source, scenario="domain", validation=0.0, experiences=3, class_order=[0, 1, 2], seeds=Seeds(0)
+    )
+    for split in ("train", "test"):
+        for name, part in zip(("ann", "bob", "cid"), stream.parts[split], strict=True):
+            assert {part.about(position)["who"] for position in range(len(part))} == {name}
+
+
+def test_validation_texts_of_some_domains_are_not_those_of_others(tmp_path: Path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write_csv(folder / "train.csv", entries(8))
+    write_csv(folder / "test.csv", entries(4, 10))
+    write_csv(folder / "valid.csv", [row for row in entries(4, 20) if row["who"] == "ann"])
+    source = split_text(tmp_path, Seeds(0), path="folder", domain="who")
+    with pytest.raises(BadCall, match="task 1 has no valid data"):
+        build_stream("made", source, scenario="domain", experiences=2, class_order=[0, 1], seeds=Seeds(0))
+
+
+def test_what_is_not_said_of_a_text_is_not_known_of_it(tmp_path: Path):
+    rows = [
+        {"text": f"{label} {n}", "label": label, "age": [None, " ", 7][n % 3]}
+        for n in range(6)
+        for label in "ab"
+    ]
+    (tmp_path / "all.json").write_text(json.dumps(rows))
+    source = split_text(tmp_path, Seeds(0), path="all.json")
+    told = [dict(about) for samples in (source.train, source.test) for about in samples.metadata or []]
+    assert told.count({}) == 8 and told.count({"age": "7"}) == 4
 
 
 def test_the_test_share_does_not_depend_on_the_seed(tmp_path: Path):
