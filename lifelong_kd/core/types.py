@@ -133,9 +133,10 @@ class Batch:
 
     ``x`` is the transformed input (batch first), ``y`` the class (int64), ``label`` the task label (int64).
     ``raw`` is what a memory would keep (before augmentation; ``x`` itself where there is no such thing),
-    ``index`` the position in the task's training data where the loader tells it, ``fields`` what a memory has
-    stored with the samples, such as ``logits``. ``at`` is the stage of the network whose output ``x`` is, of samples
-    that are replayed inside it; ``None`` is its input.
+    ``index`` the position in what the task is trained on where the loader tells it, ``row`` that in the task's own
+    data, -1 for a sample of a memory or an earlier task among them, ``fields`` what a memory has stored with the
+    samples, such as ``logits``. ``at`` is the stage of the network whose output ``x`` is, of samples that are replayed
+    inside it; ``None`` is its input.
     """
 
     x: Tensor
@@ -145,6 +146,7 @@ class Batch:
     index: Tensor | None = None
     fields: Mapping[str, Tensor] = field(default_factory=dict)
     at: str | None = None
+    row: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.y)

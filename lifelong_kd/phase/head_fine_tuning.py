@@ -23,19 +23,21 @@ from lifelong_kd.teacher.base import Teacher
 __all__ = ["HeadFineTuning", "balanced_ce"]
 
 
-def balanced_ce(logits: Tensor, y: Tensor, task: Task) -> Tensor:
-    """Cross-entropy over the classes seen, each sample by the number of classes that share its half of the batch.
+def balanced_ce(logits: Tensor, y: Tensor, task: Task, made: int) -> Tensor:
+    """Cross-entropy over the classes seen, each sample by how many classes share its part of the batch.
 
-    ``sum_i w_i CE_i / sum_i w_i`` with ``w = o`` for samples of the o old classes and ``n`` for those of the n new
-    ones, so that every class counts alike where half of the batch is old and half is new.
+    ``sum_i w_i CE_i / sum_i w_i`` with ``w = o / made`` for each of the generated samples, of the o old classes, and
+    ``n / others`` for the others, of the n new ones: every class counts alike, however many samples either has.
 
     Args:
         logits: shape (batch, columns).
         y: classes, int64, shape (batch,).
         task: the current task.
+        made: how many samples at the end of the batch are generated ones.
     """
-    seen, old = (_member(classes, logits) for classes in (task.seen, task.old))
-    weight = torch.where(old[y], float(len(task.old)), float(len(task.new))).to(logits)
+    seen = _member(task.seen, logits)
+    weight = logits.new_full((len(y),), len(task.new) / max(len(y) - made, 1))
+    weight[len(y) - made :] = len(task.old) / max(made, 1)
     losses = F.cross_entropy(logits.masked_fill(~seen, -torch.inf), y, reduction="none")
     return (weight * losses).sum() / weight.sum()
 
@@ -47,7 +49,7 @@ def _member(classes: tuple[int, ...], logits: Tensor) -> Tensor:
 
 
 class HeadFineTuning(Phase):
-    """Fine-tuning of the head: after a task, from the second on, on the new data and as many generated samples.
+    """Fine-tuning of the head: after a task, from the second on, on the new data and generated samples.
 
     ``L = weight * balanced CE(new and generated) + distill * mean |z_student - z_teacher|`` over the old classes of the
     generated samples; everything below the head is in evaluation mode and stays.
@@ -65,7 +67,8 @@ class HeadFineTuning(Phase):
         distill: weight of the distillation: a number, one a task, or a schedule.
 
     Raises:
-        BadCall: if an option is out of range, and when it runs, for a strategy without a generator.
+        BadCall: if an option is out of range, and when a task begins, for a task-incremental stream; when it runs, for
+            a strategy without a generator.
     """
 
     when: ClassVar[When] = "after"
@@ -94,6 +97,13 @@ class HeadFineTuning(Phase):
     def teachers(self) -> tuple[Teacher, ...]:
         return (self.teacher,)
 
+    def prepare(self, stage: Stage) -> None:
+        if stage.task.scenario == "task":
+            raise BadCall(
+                "fine-tuning of the head weighs the classes of one head against each other, and a task-incremental"
+                " stream has one head a task: it is for class- and domain-incremental ones"
+            )
+
     def run(self, stage: Stage) -> None:
         task, model = stage.task, stage.model
         if not task.old or not self.teacher.ready:
@@ -109,7 +119,7 @@ class HeadFineTuning(Phase):
             fresh = stage.say(model, batch.x, batch.label).logits
             replayed = stage.say(model, made.x, made.label, at=made.at).logits
             logits, y = torch.cat([fresh, replayed]), torch.cat([batch.y, made.y])
-            value = self.weight * balanced_ce(logits, y, task)
+            value = self.weight * balanced_ce(logits, y, task, len(made))
             if distill:
                 old = list(task.old)
                 taught = self.teacher.teach(made).logits

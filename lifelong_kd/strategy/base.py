@@ -356,7 +356,9 @@ class Strategy:
         """The same samples without augmentation; inside the network there was none."""
         if batch.at is not None:
             return batch
-        return Batch(self.data.plain(batch.raw), batch.y, batch.label, batch.raw, None, batch.fields)
+        return Batch(
+            self.data.plain(batch.raw), batch.y, batch.label, batch.raw, None, batch.fields, row=batch.row
+        )
 
     def loss(self, task_loss: Tensor, lesson: Lesson) -> Tensor:
         """The task loss of the new batch and every term, weighted and added up; ``parts`` keeps each for the log."""

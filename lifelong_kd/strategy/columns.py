@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lifelong_kd.core.types import Task
 
-__all__ = ["Over", "groups", "member", "padded", "pick", "within"]
+__all__ = ["Over", "groups", "label_of", "member", "padded", "pick", "within"]
 
 Over = Literal["old", "new", "seen", "all", "per_task", "padded"]
 """Classes compared by a term: of earlier tasks, of this one, of both, all columns, or each earlier task alone.
@@ -72,6 +72,15 @@ def padded(teacher: Tensor, old: tuple[int, ...], seen: tuple[int, ...]) -> Tens
     said = teacher.new_full((len(teacher), len(seen)), -torch.inf)
     said[:, known] = pick(teacher, tuple(seen[place] for place in known))
     return said
+
+
+def label_of(y: Tensor, task: Task) -> Tensor:
+    """The task label of each class seen, in a task stream: int64, shape (batch,); the current one where y is -1."""
+    table = torch.full((max(task.seen) + 2,), task.label, dtype=torch.int64)
+    for number, classes in task.by_label.items():
+        table[list(classes)] = number
+    # The last entry is that of -1.
+    return table.to(y.device)[y]
 
 
 def within(label: Tensor, task: Task, width: int) -> Tensor:

@@ -12,6 +12,7 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Said, Task, TaskData
 from lifelong_kd.generator.base import Generator
 from lifelong_kd.memory.base import Memory
+from lifelong_kd.strategy.columns import label_of
 from lifelong_kd.stream.pool import Pool
 from lifelong_kd.teacher.snapshot import Snapshot
 
@@ -30,7 +31,7 @@ class Draws:
         generator_batch: samples that it makes a step; as many as the new batch if ``None``.
 
     Raises:
-        BadCall: if a size is below 1.
+        BadCall: if a size is below 1, or the generator is none.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class Draws:
         for name, size in sizes.items():
             if size is not None and size < 1:
                 raise BadCall(f"{name} must be at least 1, got {size}")
+        if generator is not None and not isinstance(generator, Generator):
+            raise BadCall(f"a generator is an object such as Vae(latent=20), not {type(generator).__name__}")
         self.memory = memory
         self.memory_batch = memory_batch
         self.pool = pool
@@ -141,6 +144,9 @@ class Draws:
         x = raw if inside else data.augmented(raw, self._seeds.generator("augment/generated"))
         drawn = Batch(x=x, y=label, label=label, raw=raw, at=generator.level)
         drawn.y = made.y.to(self._device) if made.y is not None else _hard(ask, drawn, task)
+        if task.scenario == "task":
+            # A sample of an earlier task is one of that task's: its own head answers for it.
+            drawn.label = label_of(drawn.y, task)
         return drawn
 
 
@@ -148,5 +154,14 @@ def _hard(ask: Callable[[Batch], Said] | None, batch: Batch, task: Task) -> Tens
     """The class among those of earlier tasks that the previous model finds most likely, shape (batch,)."""
     if ask is None or not task.old:
         return torch.full_like(batch.label, -1)
-    old = torch.tensor(task.old, device=batch.label.device)
-    return old[ask(batch).logits[:, old].argmax(dim=1)]
+    said = ask(batch)
+    heads = [said.logits] if said.heads is None else list(said.heads.values())
+    of_head = [task.old] if said.heads is None else [_old(task, label) for label in said.heads]
+    old = torch.tensor([column for columns in of_head for column in columns], device=batch.label.device)
+    logits = torch.cat([head[:, list(columns)] for head, columns in zip(heads, of_head, strict=True)], dim=1)
+    return old[logits.argmax(dim=1)]
+
+
+def _old(task: Task, label: int) -> tuple[int, ...]:
+    """The columns of earlier tasks under one task label."""
+    return tuple(column for column in task.by_label.get(label, ()) if column in task.old)

@@ -11,6 +11,7 @@ from lifelong_kd.core.errors import BadCall
 from lifelong_kd.core.registry import Component
 from lifelong_kd.core.types import Wants
 from lifelong_kd.knowledge.shape import precise
+from lifelong_kd.phase.base import Stage
 from lifelong_kd.phase.head import head_of
 from lifelong_kd.strategy.columns import pick
 from lifelong_kd.strategy.lesson import Lesson, Source
@@ -52,7 +53,7 @@ class OldHead(Term):
         weight: when and how much: a schedule, a number or a list.
 
     Raises:
-        BadCall: for a teacher that is not one network.
+        BadCall: for a teacher that is not one network, and when a task begins, for a task-incremental stream.
     """
 
     wants = Wants(features=True)
@@ -74,6 +75,9 @@ class OldHead(Term):
     @property
     def teacher(self) -> Teacher:
         return self._teacher
+
+    def begin_task(self, stage: Stage) -> None:
+        _check_one_head(stage)
 
     def value(self, lesson: Lesson) -> Tensor | None:
         module = self._teacher.module
@@ -98,7 +102,7 @@ class HeadAlone(Term):
         weight: when and how much: a schedule, a number or a list.
 
     Raises:
-        BadCall: for data without labels.
+        BadCall: for data without labels, and when a task begins, for a task-incremental stream.
     """
 
     wants = Wants(features=True)
@@ -109,6 +113,9 @@ class HeadAlone(Term):
         super().__init__(source, weight)
         if source == "external":
             raise BadCall("a head learns from labelled samples, and those of a pool have no labels")
+
+    def begin_task(self, stage: Stage) -> None:
+        _check_one_head(stage)
 
     def value(self, lesson: Lesson) -> Tensor | None:
         task, batch = lesson.task, lesson.batch(self.source)
@@ -122,3 +129,11 @@ class HeadAlone(Term):
         if outside:
             logits = logits.index_fill(1, batch.y.new_tensor(outside), -float("inf"))
         return F.cross_entropy(logits, batch.y)
+
+
+def _check_one_head(stage: Stage) -> None:
+    if stage.task.scenario == "task":
+        raise BadCall(
+            "ABD's classifier is one for all classes, and a task-incremental stream has one a task: it is for"
+            " class- and domain-incremental ones"
+        )

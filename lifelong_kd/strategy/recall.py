@@ -11,7 +11,7 @@ from lifelong_kd.core.registry import Component
 from lifelong_kd.core.types import Task
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.model.multihead import ABSENT
-from lifelong_kd.strategy.columns import groups, within
+from lifelong_kd.strategy.columns import groups, label_of, within
 from lifelong_kd.strategy.lesson import Lesson
 from lifelong_kd.strategy.term import Distill
 from lifelong_kd.teacher.base import Teacher
@@ -68,11 +68,8 @@ class Recall(Distill):
 
 def own_classes(y: Tensor, task: Task, width: int) -> Tensor:
     """Which columns share a head with each sample's class, in a task stream: bool, shape (batch, width)."""
-    label = torch.zeros(max(task.seen) + 1, dtype=torch.int64)
-    for number, classes in task.by_label.items():
-        label[list(classes)] = number
     known = Task(task.index, task.scenario, task.new, task.history, _below(task, width), task.label)
-    return within(label.to(y.device)[y], known, width)
+    return within(label_of(y, task), known, width)
 
 
 def _below(task: Task, width: int) -> dict[int, tuple[int, ...]]:

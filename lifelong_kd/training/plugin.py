@@ -52,6 +52,7 @@ class DistillationPlugin(SupervisedPlugin):
         self._joined: list[Source] = []
         self._criterion: Any = None
         self._earlier: list[Any] = []
+        self._rows: Tensor | None = None
         self._learning = False
 
     @property
@@ -156,7 +157,8 @@ class DistillationPlugin(SupervisedPlugin):
         mine, rows = self.strategy.hold_out(
             _task_data(template), self.tasks[-1], resumed=_resumed_inside(template)
         )
-        if len(mine) < len(new):
+        own = len(mine)
+        if own < len(new):
             new = new.subset(mine.tolist())
         if self.strategy.train_on == "everything":
             for experience in self._earlier[:-1]:
@@ -170,7 +172,15 @@ class DistillationPlugin(SupervisedPlugin):
                 raw = raw.cpu()
             new = task_aware(new, self.tasks[-1].label)
             new = new.concat(tensor_dataset(raw, samples["y"], samples["label"], pipeline).train())
+        self._rows = torch.cat([mine.cpu(), torch.full((len(new) - own,), -1)])
         return new
+
+    def _row(self, index: Tensor | None) -> Tensor | None:
+        """Which rows of the task's own data stand at these positions of what it is trained on."""
+        if index is None or self._rows is None:
+            return None
+        self._rows = self._rows.to(index.device)
+        return self._rows[index]
 
     def before_training_exp(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
         self.adapter.watch()
@@ -234,13 +244,14 @@ class DistillationPlugin(SupervisedPlugin):
     # ---- the life of a step -----------------------------------------------------------------------------------
 
     def before_forward(self, strategy: Template, *args: Any, **kwargs: Any) -> None:
-        raw = getattr(strategy, "mb_raw", None)
+        raw, index = getattr(strategy, "mb_raw", None), getattr(strategy, "mb_index", None)
         batch = Batch(
             x=strategy.mb_x,
             y=strategy.mb_y,
             label=strategy.mbatch[-1] if len(strategy.mbatch) > 2 else torch.zeros_like(strategy.mb_y),
             raw=strategy.mb_x if raw is None else raw,
-            index=getattr(strategy, "mb_index", None),
+            index=index,
+            row=self._row(index),
         )
         lesson = self.strategy.lesson(
             batch, None, self.adapter.student, self.adapter.heads, progress=_progress(strategy)

@@ -12,7 +12,8 @@ from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.dgr import dgr
 from lifelong_kd.strategy.dgr_distill import dgr_distill
-from lifelong_kd.strategy.term import Distill
+from lifelong_kd.strategy.task_loss import Competing, TaskLoss
+from lifelong_kd.strategy.term import Distill, Rehearse
 from lifelong_kd.teacher.ema import Ema
 from lifelong_kd.teacher.snapshot import Snapshot
 from tests.strategy.by_hand import ce, kl
@@ -105,6 +106,36 @@ def test_the_solver_is_asked_once_for_the_label_and_the_loss(
     assert third.batch("generated").y.min() >= 0
     # Two steps in each of the later tasks, and this one.
     assert len(asked) == 5 and asked[-1] is third.batch("generated")
+
+
+@pytest.mark.parametrize("scenario", ["class", "task", "domain"])
+@pytest.mark.parametrize("over", ["seen", "all"])
+def test_generated_samples_are_rehearsed_as_those_of_their_own_task(
+    scenario: Scenario, over: Competing
+) -> None:
+    loss = TaskLoss(over)
+    third = third_step(
+        Strategy(task_loss=loss, terms={"again": Rehearse(loss, source="generated")}, generator=small()),
+        scenario,
+    )
+    made = third.batch("generated")
+    if scenario == "task":
+        assert [HEADS[label] for label in made.label.tolist()] == [
+            next(head for head in HEADS if column in head) for column in made.y.tolist()
+        ]
+        expected = sum(
+            ce(third.student("generated")[row : row + 1], made.y[row : row + 1], HEADS[int(made.label[row])])
+            for row in range(len(made))
+        ) / len(made)
+    else:
+        columns = (0, 1) if scenario == "domain" else SEEN
+        expected = ce(third.student("generated"), made.y, columns)
+    assert float(third.driver.strategy.parts["again"].raw) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_generator_is_an_object() -> None:
+    with pytest.raises(BadCall, match=r"an object such as Vae\(latent=20\), not dict"):
+        dgr(generator={"name": "vae"})  # type: ignore[arg-type]
 
 
 def test_the_solver_stands_beside_a_teacher_of_a_term_of_that_name() -> None:

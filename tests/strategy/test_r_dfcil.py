@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -14,12 +15,13 @@ from lifelong_kd.knowledge.rkd_angle import rkd_angle_loss
 from lifelong_kd.model.build import build_network
 from lifelong_kd.phase.head_fine_tuning import HeadFineTuning, balanced_ce
 from lifelong_kd.schedule.relation import LogSqrt, PerLogSqrt
+from lifelong_kd.strategy.abd import abd
 from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.r_dfcil import r_dfcil
 from lifelong_kd.strategy.term import Distill
 from lifelong_kd.teacher.snapshot import Snapshot
 from tests.strategy.by_hand import NEW, OLD, begin, ce, third_task
-from tests.strategy.driver import Driver, tasks_of
+from tests.strategy.driver import Data, Driver, tasks_of
 from tests.strategy.made_generator import Same
 
 GROUPS = [(5, 0), (3, 1), (4, 2)]
@@ -61,14 +63,30 @@ def test_balanced_ce_counts_every_class_alike() -> None:
     logits = torch.randn(6, 7, generator=torch.Generator().manual_seed(0))
     y = torch.tensor([4, 5, 4, 0, 3, 1])
     total = weight = 0.0
-    for row, column in zip(logits, y.tolist(), strict=True):
-        share = 4.0 if column < 4 else 2.0
+    for place, (row, column) in enumerate(zip(logits, y.tolist(), strict=True)):
+        # Two generated samples of the four old classes, four others of the two new ones.
+        share = 4.0 / 2 if place >= 4 else 2.0 / 4
         total += share * float(torch.logsumexp(row[:6], 0) - row[column])
         weight += share
-    assert float(balanced_ce(logits, y, task)) == pytest.approx(total / weight, rel=1e-5)
-    assert balanced_ce(logits, y, task) == balanced_ce(
-        torch.cat([logits[:, :6], 9 + logits[:, 6:]], 1), y, task
+    assert float(balanced_ce(logits, y, task, 2)) == pytest.approx(total / weight, rel=1e-5)
+    assert balanced_ce(logits, y, task, 2) == balanced_ce(
+        torch.cat([logits[:, :6], 9 + logits[:, 6:]], 1), y, task, 2
     )
+    # The same samples of old classes, drawn twice as often, weigh no more.
+    again = torch.cat([logits, logits[4:]]), torch.cat([y, y[4:]])
+    assert float(balanced_ce(*again, task, 4)) == pytest.approx(total / weight, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: abd(generator=made()), lambda: r_dfcil(generator=made(), head_epochs=1)]
+)
+def test_one_head_a_task_is_refused(make: Callable[[], Strategy]) -> None:
+    network = build_network((5,), 6, model=("mlp", {"hidden": [7]}), head=("multihead", {})).double()
+    driver = Driver(make(), network)
+    task = tasks_of(GROUPS, "task")[0]
+    x = torch.randn(4, 5).double()
+    with pytest.raises(BadCall, match=r"one (head )?a task"):
+        driver.begin(task, Data(x, torch.tensor([5, 0, 5, 0]), torch.zeros(4, dtype=torch.int64)))
 
 
 def fine_tuned(strategy: Strategy, phase: HeadFineTuning) -> Driver:

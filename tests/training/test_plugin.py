@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, TensorDataset
 import lifelong_kd
 from lifelong_kd.core.errors import BadCall
 from lifelong_kd.correction.drift import PrototypeDrift
+from lifelong_kd.generator.vae import Vae
 from lifelong_kd.knowledge.kd import Kd
 from lifelong_kd.memory.reservoir import Reservoir
 from lifelong_kd.model.freeze import digest
@@ -240,6 +241,18 @@ def test_multi_head_distillation_moves_the_old_heads_and_runs_the_body_once() ->
     moved = strategy.model.classifier.classifiers["0"].state_dict()
     assert any(not torch.equal(old_head[name], moved[name]) for name in old_head)
     assert int(model.features[1].num_batches_tracked) - tracked == 2 * 3
+
+
+@pytest.mark.parametrize("name", ["dgr", "dgr_distill"])
+def test_multi_head_of_avalanche_learns_from_generated_samples(name: str) -> None:
+    torch.manual_seed(0)
+    plugin = lifelong_kd.plugin(name, generator=Vae(hidden=[8], latent=2, likelihood="gaussian"))
+    watch = Recording(plugin)
+    strategy = naive(MTSimpleMLP(input_size=FEATURES, hidden_size=16), plugin, watch)
+    for experience in benchmark(task_labels=True).train_stream:
+        strategy.train(experience, eval_streams=[])
+    parts = [step["parts"] for step in watch.steps if step["experience"] == 2]
+    assert all(0 < float(one["replay"].raw) < 10 for one in parts)
 
 
 # ---- the rest of the contract -----------------------------------------------------------------------------------
