@@ -44,6 +44,7 @@ PLACES: dict[Path, dict[str, Path]] = {
                 "few_samples",
                 "parameter_distillation",
                 "compression",
+                "choices",
             )
         },
     },

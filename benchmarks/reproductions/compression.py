@@ -107,7 +107,8 @@ def as_markdown(runs: Runs) -> str:
     """Mean and 95 % interval of each row, and of its difference to the student alone on the same seeds."""
     lines = [
         "| network | seeds | parameters | FLOPs a sample | bytes | CPU ms, batch of 1 | batch of 64 |"
-        " average accuracy, % | less alone, points | forgetting, points | accuracy of its teacher, % |",
+        " average accuracy, % | less alone, points | forgetting, points |"
+        " accuracy of its largest teacher, among the classes that it knows, % |",
         "|---|" + "---:|" * 10,
     ]
     for name, (title, _, _) in ROWS.items():
