@@ -96,8 +96,10 @@ def distil_tree(
     classes = [class_names[place] for place in tree.classes_.tolist()]
     # Of a tree without a question scikit-learn does not look up what the class is called.
     alone = f"|--- class: {classes[0]}\n" if len(classes) == 1 else None
+    # The whole tree, to a millionth: cut off or rounded to its defaults it would be another than the one scored.
+    whole = {"max_depth": max(1, int(tree.get_depth())), "decimals": 6}
     return ReadableTree(
-        text=alone or export_text(tree, feature_names=names, class_names=classes),
+        text=alone or export_text(tree, feature_names=names, class_names=classes, **whole),
         leaves=int(tree.get_n_leaves()),
         depth=int(tree.get_depth()),
         fidelity=_share(ours == theirs),

@@ -64,7 +64,8 @@ def _kind(path: str) -> Any:
         ) from None
     from sklearn.base import ClassifierMixin  # slow to import
 
-    if not isinstance(kind, type) or not issubclass(kind, ClassifierMixin):
+    # A mixin alone cannot be asked for its options.
+    if not (isinstance(kind, type) and issubclass(kind, ClassifierMixin) and hasattr(kind, "get_params")):
         raise BadCall(f"{path!r} is no classifier of scikit-learn")
     try:
         kind()

@@ -38,7 +38,7 @@ class Sklearn(Labeller):
             ``sklearn.neural_network.MLPClassifier``; of scikit-learn's alone.
         options: the estimator's own.
         input: ``view``, the numbers that the model sees, or ``text``, TF-IDF weights of a text's words and pairs of
-            words, fitted on the task's training texts.
+            words, fitted on the task's training texts; all zeros written out for an estimator that needs them.
         smoothing: s, share of a label that is spread over the new classes, in [0, 1).
 
     Raises:
@@ -78,6 +78,7 @@ class Sklearn(Labeller):
         make_estimator(estimator, self.options, 0)
         self._fitted: Any = None
         self._vectorizer: Any = None
+        self._takes_sparse = True
         self._known: list[int] = []
 
     @property
@@ -97,11 +98,27 @@ class Sklearn(Labeller):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of convergence: how well it is fitted shows in what it says
             try:
-                self._fitted = estimator.fit(self._read_all(data, mine), y.numpy())
-            except ValueError as error:
+                x = self._read_all(data, mine)
+                self._fitted = self._fit(estimator, x, y.numpy())
+                # Some find out only when they are asked, such as knn that it has fewer samples than neighbours.
+                probabilities(self._fitted, self._dense(x[:1]))
+            except (TypeError, ValueError) as error:
                 raise BadCall(
                     f"the teacher 'sklearn' cannot fit {self.estimator} to task {task.index}: {str(error).strip()}"
                 ) from error
+
+    def _fit(self, estimator: Any, x: Any, y: Any) -> Any:
+        self._takes_sparse = True
+        try:
+            return estimator.fit(x, y)
+        except TypeError:
+            if isinstance(x, np.ndarray):
+                raise
+        self._takes_sparse = False
+        return estimator.fit(self._dense(x), y)
+
+    def _dense(self, x: Any) -> Any:
+        return x if self._takes_sparse or isinstance(x, np.ndarray) else x.toarray()
 
     def _read_all(self, data: TaskData, index: Tensor) -> Any:
         raws = [data.raw(rows) for rows in index.split(AT_ONCE)]
@@ -120,7 +137,14 @@ class Sklearn(Labeller):
             share[:, places] = 1.0
         else:
             x = _numbers(batch.x) if self.input == "view" else self._vectorizer.transform(as_texts(batch.raw))
-            share[:, places] = torch.from_numpy(probabilities(self._fitted, x)).double()
+            try:
+                said = probabilities(self._fitted, self._dense(x))
+            except (TypeError, ValueError) as error:
+                raise BadCall(
+                    f"the teacher 'sklearn': {self.estimator} cannot say of which class samples are:"
+                    f" {str(error).strip()}"
+                ) from error
+            share[:, places] = torch.from_numpy(said).double()
         allowed = torch.ones_like(share, dtype=torch.bool)
         return smoothed(share, allowed, self.smoothing), allowed.any(dim=1)
 

@@ -40,9 +40,7 @@ def majority(votes: Tensor, weights: Tensor, classes: int) -> Tensor:
     return torch.where(total > 0, sums / total.clamp(min=torch.finfo(sums.dtype).tiny), 0.0)
 
 
-def accuracies(
-    votes: Tensor, weights: Tensor, classes: int, *, among: Tensor | None = None, steps: int = 100
-) -> Tensor:
+def accuracies(votes: Tensor, weights: Tensor, allowed: Tensor, *, steps: int = 100) -> Tensor:
     """How often each rule is right, from where rules agree, without a label: the one-coin Dawid-Skene model.
 
     A rule that votes says the true class with probability ``a_j`` and each other one with ``(1 - a_j) / (K - 1)``.
@@ -54,10 +52,9 @@ def accuracies(
     weak supervision, of Ratner et al. (2016, arXiv 1605.07723).
 
     Args:
-        votes: int64 (samples, rules).
+        votes: int64 (samples, rules), each for a class that the sample can be of.
         weights: what the first majority goes by.
-        classes: their number.
-        among: as in :func:`posterior`.
+        allowed: as in :func:`posterior`.
         steps: at most so many.
 
     Returns:
@@ -65,39 +62,40 @@ def accuracies(
     """
     some = (votes != ABSTAIN).any(dim=1)
     votes, weights = votes[some], weights[some] if weights.dim() > 1 else weights
-    among = among[some] if among is not None else None
+    allowed = allowed[some]
     voted = votes != ABSTAIN
-    share = majority(votes, weights, classes)
+    share = majority(votes, weights, allowed.shape[1])
     right = torch.full((votes.shape[1],), PRIOR)
     for _ in range(steps):
         agreed = share.gather(1, votes.clamp(min=0)) * voted
         now = (STRENGTH * PRIOR + agreed.sum(dim=0)) / (STRENGTH + voted.sum(dim=0))
         moved = float((now - right).abs().max()) if len(now) else 0.0
-        right, share = now, posterior(votes, now, classes, among)
+        right, share = now, posterior(votes, now, allowed)
         if moved < 1e-6:
             break
     return right
 
 
-def posterior(votes: Tensor, right: Tensor, classes: int, among: Tensor | None = None) -> Tensor:
+def posterior(votes: Tensor, right: Tensor, allowed: Tensor) -> Tensor:
     """The probability of each class, given what rules of known accuracy say, all classes being alike beforehand.
 
-    ``log p_c = const + sum_j [v_j = c] log(a_j (K - 1) / (1 - a_j))``: a vote with the rule's log-odds as weight.
+    ``log p_c = const + sum_j [v_j = c] log(a_j (K - 1) / (1 - a_j))``: a vote with the rule's log-odds as weight, over
+    the K classes that the sample can be of.
 
     Args:
-        votes: int64 (samples, rules).
+        votes: int64 (samples, rules), each for a class that the sample can be of.
         right: the accuracy of each rule, in (0, 1), (rules,).
-        classes: their number.
-        among: how many of them each sample can be of, K, at least 1, (samples,); all if ``None``.
+        allowed: which classes each sample can be of, bool (samples, classes).
 
     Returns:
-        Shape (samples, classes); even where every rule abstains.
+        Shape (samples, classes); even where every rule abstains; 0 at the classes that a sample cannot be of.
 
-    >>> posterior(torch.tensor([[0, 1]]), torch.tensor([0.9, 0.75]), 2)
+    >>> posterior(torch.tensor([[0, 1]]), torch.tensor([0.9, 0.75]), torch.ones(1, 2, dtype=torch.bool))
     tensor([[0.7500, 0.2500]])
     """
-    possible = torch.tensor([classes]) if among is None else among
-    odds = (right * (possible[:, None] - 1).clamp(min=1) / (1 - right)).log()
+    # Odds and probabilities are over the same K: odds of few classes among many make a vote count against its class.
+    odds = (right * (allowed.sum(dim=1, keepdim=True) - 1).clamp(min=1) / (1 - right)).log()
     counted = (odds * (votes != ABSTAIN)).expand(votes.shape)
-    sums = counted.new_zeros(len(votes), classes).scatter_add_(1, votes.clamp(min=0), counted)
-    return sums.softmax(dim=1)
+    sums = counted.new_zeros(allowed.shape).scatter_add_(1, votes.clamp(min=0), counted)
+    # The softmax of a sample that can be of no class is NaN.
+    return sums.masked_fill(~allowed, -torch.inf).softmax(dim=1).masked_fill(~allowed, 0.0)

@@ -26,13 +26,17 @@ Function = TypeVar("Function", bound=Callable[[Any], Vote])
 
 @dataclass(frozen=True)
 class Rule:
-    """``says(sample)`` is a vote; ``labels`` are the classes that it can name, where they are known beforehand."""
+    """``says(sample)`` is a vote; ``labels`` are the classes that it can name, where they are known beforehand.
+
+    ``field`` is what it reads of the metadata; both are known of a rule that is written as a mapping.
+    """
 
     name: str
     says: Callable[[Any], Vote]
     weight: float = 1.0
     look: Look = "sample"
     labels: tuple[str, ...] = ()
+    field: str | None = None
 
 
 _functions: dict[str, tuple[Rule, str]] = {}
@@ -110,11 +114,11 @@ def from_mapping(given: Any, place: str) -> Rule:
                 f"{place} has the unknown key {key!r}."
                 + (f" Did you mean {hint!r}?" if hint else f" Allowed: {', '.join(_KEYS)}.")
             )
-    kinds = [key for key in ("pattern", "field", "statistic") if key in given]
+    kinds = [key for key in ("pattern", "field", "statistic") if given.get(key) is not None]
     if len(kinds) != 1 or given.get("label") is None:
         raise BadCall(f"{place} needs a label and one of pattern, field and statistic; found {dict(given)}")
     kind, label = kinds[0], str(given["label"])
-    name = str(given.get("name", place))
+    name = str(place if given.get("name") is None else given["name"])
     weight = positive(f"{place}: weight", _number(given.get("weight", 1.0), f"{place}: weight"))
     if kind == "pattern":
         if "above" in given or "below" in given:
@@ -128,7 +132,7 @@ def from_mapping(given: Any, place: str) -> Rule:
         raise BadCall(f"{place}: a threshold needs above, below, or both")
     value = str(given[kind])
     if kind == "field":
-        return Rule(name, _field(value, low, high, label), weight, "metadata", (label,))
+        return Rule(name, _field(value, low, high, label), weight, "metadata", (label,), value)
     if value not in STATISTICS:
         hint = nearest(value, STATISTICS)
         raise BadCall(
@@ -162,8 +166,11 @@ def _pattern(pattern: str, label: str, place: str) -> Callable[[Any], Vote]:
 
 def _field(name: str, low: float, high: float, label: str) -> Callable[[Any], Vote]:
     def says(about: Mapping[str, Any]) -> Vote:
-        # A sample of which the data do not say it is one to abstain from.
-        return label if name in about and low < float(about[name]) < high else None
+        value = about.get(name)
+        # A sample of which the data do not say it, or leave it blank, is one to abstain from.
+        if value is None or not str(value).strip():
+            return None
+        return label if low < float(value) < high else None
 
     return says
 

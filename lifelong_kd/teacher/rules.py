@@ -14,8 +14,8 @@ from lifelong_kd.core.errors import BadCall, RunFailed
 from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Task, TaskData
 from lifelong_kd.knowledge.options import chosen
-from lifelong_kd.stream.text import as_texts
 from lifelong_kd.teacher.base import Rebuild
+from lifelong_kd.teacher.fitting import check_fit, shown
 from lifelong_kd.teacher.label_model import ABSTAIN, PRIOR, accuracies, majority, posterior
 from lifelong_kd.teacher.labeller import Classes, Labeller, smoothed, unknown_label
 from lifelong_kd.teacher.rule import Rule, from_mapping, named
@@ -56,7 +56,8 @@ class Rules(Labeller):
         classes: which classes a sample can be of: all that have been ``seen``, or the ``new`` ones of the task.
 
     Raises:
-        BadCall: for no rule, one that is not understood, or a label that is no class of the stream.
+        BadCall: for no rule, one that is not understood, a label that is no class of the stream, or a rule that looks
+            at what its samples are not or do not have.
         DataMissing: if the file is not there.
         RunFailed: if a rule raises or names what is no class; the run can be resumed when it is mended.
 
@@ -116,13 +117,14 @@ class Rules(Labeller):
 
     def study(self, task: Task, data: TaskData, seeds: Seeds) -> None:
         self._data = data
+        check_fit(self.rules, task, data, self.column)
         if self.combine == "vote":
             return
         parts = [self._say(data.raw(index), index) for index in torch.arange(len(data.targets)).split(1000)]
         votes, weights = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
         allowed = self.allowed(data.labels)
         votes = self._placed(votes, allowed)
-        found = accuracies(votes, weights, len(self.competing), among=allowed.sum(dim=1))
+        found = accuracies(votes, weights, allowed)
         said = (votes != ABSTAIN).any(dim=0)
         # One that says nothing in this task keeps what is known of it from earlier ones.
         self._right |= {
@@ -130,15 +132,14 @@ class Rules(Labeller):
         }
 
     def label(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        votes, weights = self._say(batch.raw, batch.index)
+        votes, weights = self._say(batch.raw, batch.index if batch.row is None else batch.row)
         allowed = self.allowed(batch.label)
         votes = self._placed(votes, allowed)
         if self.combine == "vote":
             share = majority(votes, weights, len(self.competing))
         else:
             right = torch.tensor([self._right.get(rule.name, PRIOR) for rule in self.rules])
-            share = posterior(votes, right, len(self.competing), allowed.sum(dim=1).clamp(min=1)) * allowed
-            share = share / share.sum(dim=1, keepdim=True)
+            share = posterior(votes, right, allowed)
         return smoothed(share, allowed, self.smoothing), (votes != ABSTAIN).any(dim=1)
 
     def _placed(self, votes: Tensor, allowed: Tensor) -> Tensor:
@@ -149,18 +150,20 @@ class Rules(Labeller):
         votes = places[votes]
         return votes.masked_fill(~allowed.gather(1, votes.clamp(min=0)), ABSTAIN)
 
-    def _say(self, raw: Tensor, index: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Votes, as columns, and their weights, each (samples, rules)."""
+    def _say(self, raw: Tensor, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Votes, as columns, and their weights, each (samples, rules); ``rows`` of the task's own data, or -1."""
         about: Sequence[Mapping[str, Any] | None] = [None] * len(raw)
-        if index is not None and self._data is not None and any(one.look == "metadata" for one in self.rules):
-            about = self._data.about(index.cpu())
+        if rows is not None and self._data is not None and any(one.look == "metadata" for one in self.rules):
+            mine = rows.cpu() >= 0
+            found = iter(self._data.about(rows.cpu()[mine]))
+            about = [next(found) if own else None for own in mine.tolist()]
         samples = raw.cpu()
         keys = [hashlib.blake2b(row.numpy().tobytes(), digest_size=16).digest() for row in samples]
         known = [self._votes.get(key) for key in keys]
         new = [place for place, votes in enumerate(known) if votes is None]
         fresh = {
             place: self._asked(sample, "sample")
-            for place, sample in zip(new, _shown(samples[new]), strict=True)
+            for place, sample in zip(new, shown(samples[new]), strict=True)
         }
         for place in new[: max(REMEMBERED - len(self._votes), 0)]:
             self._votes[keys[place]] = fresh[place]
@@ -207,13 +210,6 @@ class Rules(Labeller):
 
     def load_state_dict(self, state: Mapping[str, Any], rebuild: Rebuild) -> None:
         self._right = dict(state["right"])
-
-
-def _shown(raw: Tensor) -> Sequence[Any]:
-    """Samples as a rule sees them: texts, or tensors in [0, 1]."""
-    if raw.dtype == torch.uint8 and raw.dim() == 2:
-        return as_texts(raw)
-    return list(raw.float() / 255 if raw.dtype == torch.uint8 else raw)
 
 
 def _described(sample: Any) -> str:

@@ -60,8 +60,8 @@ class Semantics(Labeller):
         classes: which classes a sample can be of: all that have been ``seen``, or the ``new`` ones of the task.
 
     Raises:
-        BadCall: for options out of range, a class of the stream without a description, a description of one that it
-            does not have, or an encoder that cannot be loaded.
+        BadCall: for options out of range, a description that is no text, a class of the stream without one, one of a
+            class that it does not have, or an encoder that cannot be loaded.
         DataMissing: if the file is not there.
 
     Example:
@@ -90,13 +90,14 @@ class Semantics(Labeller):
         if not 0 < own <= 1:
             raise BadCall(f"own must lie in (0, 1], got {own}")
         found = descriptions if path is None else read_written(path, "descriptions")
-        if found is not None and not isinstance(found, Mapping):
-            raise BadCall(f"{path} holds no mapping from classes to texts")
+        if not isinstance(found, Mapping) and (found is not None or path is not None):
+            raise BadCall(f"{path or 'descriptions'} holds no mapping from classes to texts")
         self.path = path
         self.place = path or "descriptions"
-        self.descriptions = (
-            None if found is None else {str(name): str(text or "") for name, text in found.items()}
-        )
+        for name, text in (found or {}).items():
+            if isinstance(text, bool) or not isinstance(text, str | int | float):
+                raise BadCall(f"{self.place}: the description of {name!r} is a text, found {text!r}")
+        self.descriptions = None if found is None else {str(name): str(text) for name, text in found.items()}
         self.own = own
         self.temperature = positive("temperature", temperature)
         self.encoder = encoder

@@ -36,9 +36,36 @@ def test_the_tree_says_what_the_network_says_and_not_what_is_right() -> None:
     assert tree.fidelity > 0.98 and tree.accuracy is not None and tree.accuracy < 0.02
     assert tree.network_accuracy == 0.0
     assert tree.depth == 1 and tree.leaves == 2
-    assert "|--- input[1] <= 0.50" in tree.text and "class: low" in tree.text and "class: high" in tree.text
+    assert (
+        "|--- input[1] <= 0.49989" in tree.text and "class: low" in tree.text and "class: high" in tree.text
+    )
     assert f"{100 * tree.fidelity:.1f} % of held-out samples; is right about" in str(tree)
     assert network.training and network.dropout.training
+
+
+def test_the_text_is_the_tree_that_is_scored() -> None:
+    class Faint(Threshold):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x * 40)
+
+    x, held = inputs(0, 500, 3) / 50, inputs(1, 500, 3) / 50
+    tree = distil_tree(Faint(), x, held, columns=[0, 2], class_names=["low", "high"], max_depth=1)
+    read = float(tree.text.splitlines()[0].rpartition("<=")[2])
+    said = torch.where(held[:, 1] > read, 1, 0)
+    theirs = torch.where(held[:, 1] * 40 > 0.5, 1, 0)
+    assert tree.fidelity > 0.98 and tree.fidelity == pytest.approx(float((said == theirs).double().mean()))
+
+
+def test_a_deep_tree_is_written_to_its_leaves() -> None:
+    class Stripes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            odd = ((x[:, 0] * 40).long() % 2).float()
+            return torch.stack([1 - odd, odd], dim=1)
+
+    # Stripes of ever fewer samples: a question cuts off one of them at a time.
+    x = torch.cat([torch.full((2**k, 1), (k + 0.5) / 40) for k in range(14)])
+    tree = distil_tree(Stripes(), x, x, columns=[0, 1], class_names=["even", "odd"], max_depth=30)
+    assert tree.depth > 11 and "truncated" not in tree.text and tree.text.count("class:") == tree.leaves
 
 
 def test_pixels_and_given_names() -> None:

@@ -23,6 +23,7 @@ from lifelong_kd.stream.text import as_bytes, as_texts
 from lifelong_kd.teacher.cache import CacheKey, OutputCache
 from lifelong_kd.teacher.ema import Ema
 from lifelong_kd.teacher.exemplars import Exemplars
+from lifelong_kd.teacher.picked import read_picks
 from lifelong_kd.teacher.snapshot import Snapshot
 from tests.teacher.life import CPU, Says, batch_of, call, inputs, network, rebuilder, saved
 
@@ -246,3 +247,12 @@ def test_samples_inside_the_network_are_abstained_from() -> None:
     inside = Batch(AXES, torch.zeros(4).long(), torch.zeros(4).long(), AXES, at="stages.0")
     said = studied(per_class=1).teach(inside)
     assert said.known is not None and not said.known.any()
+
+
+def test_only_a_whole_number_as_it_is_counted_is_a_row(tmp_path: Path) -> None:
+    file = tmp_path / "album.yaml"
+    file.write_text("a: [0, 10, 010, 1e5, '3']\nb: [1.10, no]\n")
+    assert read_picks(str(file)) == {"a": [0, 10, "010", "1e5", "3"], "b": ["1.10", "no"]}
+    file.write_text("a: [1, null]\n")
+    with pytest.raises(BadCall, match=r"the examples of 'a' are a list of .* found \[1, None\]"):
+        read_picks(str(file))

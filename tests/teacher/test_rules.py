@@ -71,6 +71,11 @@ def shares(said: Said) -> Tensor:
     return said.logits.exp()
 
 
+def all_of(count: int, classes: int) -> Tensor:
+    """That each of so many samples can be of each class."""
+    return torch.ones(count, classes, dtype=torch.bool)
+
+
 @pytest.fixture
 def functions() -> Iterator[None]:
     before = dict(rule_module._functions)
@@ -141,6 +146,50 @@ def test_metadata_is_known_of_the_tasks_own_samples_only() -> None:
     assert shares(said)[1:].argmax(dim=1).tolist() == [2, 0]
     said = made.teach(batch(["a", "b"]))
     assert said.known is not None and not said.known.any()
+    # Trained on with a memory, or without samples that are held out, a position is not the row of the task's data.
+    asked = batch(["b", "a", "b"], index=torch.tensor([0, 1, 2]))
+    asked.row = torch.tensor([1, 0, -1])
+    said = made.teach(asked)
+    assert said.known is not None and said.known.tolist() == [True, False, False]
+
+
+def test_a_field_that_is_blank_is_abstained_from_and_one_of_words_is_an_error() -> None:
+    made = teacher(rules=[{"field": "session", "above": 2, "label": "money"}])
+    more: list[dict[str, Any]] = [{"session": "3"}, {"session": ""}, {"session": " "}, {"session": None}]
+    made.study(SECOND, Texts(["a"] * 4, [2] * 4, more), Seeds(0))
+    known = made.teach(batch(["a"] * 4, index=torch.arange(4))).known
+    assert known is not None and known.tolist() == [True, False, False, False]
+    made.study(SECOND, Texts(["a"], [2], [{"session": "third"}]), Seeds(0))
+    with pytest.raises(RunFailed, match=r"'rule 1' raised ValueError: .*'third'"):
+        made.teach(batch(["a"], index=torch.tensor([0])))
+
+
+def test_rules_of_the_wrong_kind_are_refused_before_the_first_batch() -> None:
+    images = Texts(["a"], [2])
+    images.x = torch.zeros(1, 1, 2, 2, dtype=torch.uint8)
+    texts = Texts(["a"], [2])
+    for given, data, message in (
+        (FOOD, images, "rule 1 does not fit this stream: a pattern looks at a text"),
+        ({"statistic": "words", "above": 0, "label": "food"}, images, "rule 1 .*one of texts"),
+        ({"statistic": "max", "above": 0, "label": "food"}, texts, "rule 1 .*one of numbers"),
+    ):
+        with pytest.raises(BadCall, match=message):
+            teacher(rules=[given]).study(SECOND, data, Seeds(0))
+
+
+def test_a_field_that_no_sample_of_its_class_has_is_refused() -> None:
+    data = Texts(["a", "b"], [2, 3], [{"session": "1", "hour": "9"}, {}])
+    late = {"above": 2, "label": "money"}
+    with pytest.raises(
+        BadCall, match=r"rule 1: no .* task 1 has the field 'sesion'\. Did you mean 'session'"
+    ):
+        teacher(rules=[{"field": "sesion", **late}]).study(SECOND, data, Seeds(0))
+    with pytest.raises(BadCall, match=r"the field 'nothing'\. Their fields: hour, session\."):
+        teacher(rules=[{"field": "nothing", **late}]).study(SECOND, data, Seeds(0))
+    # It may be one of the class of an earlier task or one to come; and these data may say nothing of anything.
+    teacher(rules=[{"field": "ticket", "above": 2, "label": "travel"}]).study(SECOND, data, Seeds(0))
+    teacher(FIRST, rules=[{"field": "ticket", **late}]).study(FIRST, data, Seeds(0))
+    teacher(rules=[{"field": "ticket", **late}]).study(SECOND, Texts(["a"], [2]), Seeds(0))
 
 
 def test_functions_of_ones_own(functions: None) -> None:
@@ -231,12 +280,13 @@ def test_samples_inside_the_network_are_abstained_from() -> None:
 def test_nobody_votes_nobody_wins() -> None:
     votes = torch.full((2, 3), ABSTAIN)
     assert torch.equal(majority(votes, torch.ones(3), 4), torch.zeros(2, 4))
-    assert torch.equal(posterior(votes, torch.full((3,), 0.9), 4), torch.full((2, 4), 0.25))
+    assert torch.equal(posterior(votes, torch.full((3,), 0.9), all_of(2, 4)), torch.full((2, 4), 0.25))
 
 
 def test_the_posterior_by_hand() -> None:
     # Three classes; accuracies 0.8 and 0.5: odds 0.8 * 2 / 0.2 = 8 and 0.5 * 2 / 0.5 = 2.
-    said = posterior(torch.tensor([[0, 1], [0, 0], [ABSTAIN, 2]]), torch.tensor([0.8, 0.5]), 3)
+    votes = torch.tensor([[0, 1], [0, 0], [ABSTAIN, 2]])
+    said = posterior(votes, torch.tensor([0.8, 0.5]), all_of(3, 3))
     assert said[0].tolist() == pytest.approx([8 / 11, 2 / 11, 1 / 11])
     assert said[1].tolist() == pytest.approx([16 / 18, 1 / 18, 1 / 18])
     assert said[2].tolist() == pytest.approx([0.25, 0.25, 0.5])
@@ -244,13 +294,33 @@ def test_the_posterior_by_hand() -> None:
 
 def test_only_the_classes_that_a_sample_can_be_of_are_counted() -> None:
     # Among two classes a rule of accuracy 0.8 has odds 4, among three 8.
-    votes, right = torch.tensor([[0], [0]]), torch.tensor([0.8])
-    said = posterior(votes, right, 3, torch.tensor([2, 3]))
-    assert said[0].tolist() == pytest.approx([4 / 6, 1 / 6, 1 / 6])
+    votes, right = torch.tensor([[0], [0], [ABSTAIN]]), torch.tensor([0.8])
+    allowed = torch.tensor([[True, False, True], [True, True, True], [False, False, False]])
+    said = posterior(votes, right, allowed)
+    assert said[0].tolist() == pytest.approx([4 / 5, 0.0, 1 / 5])
     assert said[1].tolist() == pytest.approx([8 / 10, 1 / 10, 1 / 10])
+    assert said[2].tolist() == [0.0, 0.0, 0.0]
     task = Task(1, "task", (2, 3), ((0, 1),), {0: (0, 1), 1: (2, 3)}, 1)
     made = teacher(task, rules=[PAY], combine="dawid_skene", smoothing=0.0)
     assert shares(made.teach(batch(["pay"], label=1)))[0, 2:].tolist() == pytest.approx([0.75, 0.25])
+
+
+def test_a_vote_is_for_its_class_in_every_task_of_a_task_incremental_stream() -> None:
+    names = [f"c{k}" for k in range(20)]
+    made = Rules(rules=[pattern(f"^{name}$", name) for name in names], combine="dawid_skene", smoothing=0.0)
+    made.check_columns(names)
+    by_label = {k: (2 * k, 2 * k + 1) for k in range(10)}
+    for k, new in by_label.items():
+        task = Task(k, "task", new, tuple(by_label.values())[:k], {j: by_label[j] for j in range(k + 1)}, k)
+        data = Texts([names[new[0]], names[new[1]]] * 50, [*new] * 50)
+        data.labels = torch.full_like(data.labels, k)
+        made.begin_task(task)
+        made.study(task, data, Seeds(0))
+        # Of rules that nobody contradicts it stays what was thought beforehand.
+        for earlier in range(k + 1):
+            share = shares(made.teach(batch([names[2 * earlier], names[2 * earlier + 1]], label=earlier)))
+            assert share[0, 2 * earlier] == pytest.approx(0.75, abs=1e-3)
+            assert share[1, 2 * earlier + 1] == pytest.approx(0.75, abs=1e-3)
 
 
 def crowd(rules: list[float], count: int = 600, classes: int = 3) -> tuple[Tensor, Tensor]:
@@ -268,10 +338,10 @@ def crowd(rules: list[float], count: int = 600, classes: int = 3) -> tuple[Tenso
 def test_accuracies_are_found_without_a_label() -> None:
     true = [0.95, 0.8, 0.6, 0.35]
     y, votes = crowd(true)
-    found = accuracies(votes, torch.ones(4), 3)
+    found = accuracies(votes, torch.ones(4), all_of(600, 3))
     assert found.tolist() == pytest.approx(true, abs=0.06)
     some = (votes != ABSTAIN).any(dim=1)
-    by_model = (posterior(votes, found, 3).argmax(dim=1) == y)[some].float().mean()
+    by_model = (posterior(votes, found, all_of(600, 3)).argmax(dim=1) == y)[some].float().mean()
     by_vote = (majority(votes, torch.ones(4), 3).argmax(dim=1) == y)[some].float().mean()
     assert by_model > by_vote + 0.02
 
@@ -281,18 +351,18 @@ def test_the_model_agrees_with_crowd_kit() -> None:
     # The skills_ of OneCoinDawidSkene(n_iter=100) of crowd-kit 1.4.2 on these votes, which takes 9 s to import. It
     # estimates how frequent classes are as well, and has no prior of the accuracies.
     theirs = [0.8983, 0.7536, 0.6083, 0.3438]
-    assert accuracies(votes, torch.ones(4), 3).tolist() == pytest.approx(theirs, abs=0.02)
+    assert accuracies(votes, torch.ones(4), all_of(600, 3)).tolist() == pytest.approx(theirs, abs=0.02)
 
 
 def test_a_rule_that_votes_alone_or_never_is_what_it_was_thought_to_be() -> None:
     votes = torch.tensor([[0, ABSTAIN], [1, ABSTAIN]])
-    assert accuracies(votes, torch.ones(2), 2).tolist() == pytest.approx([0.75, 0.75], abs=1e-5)
-    assert accuracies(votes[:0], torch.ones(2), 2).tolist() == [0.75, 0.75]
+    assert accuracies(votes, torch.ones(2), all_of(2, 2)).tolist() == pytest.approx([0.75, 0.75], abs=1e-5)
+    assert accuracies(votes[:0], torch.ones(2), all_of(0, 2)).tolist() == [0.75, 0.75]
 
 
 def test_one_step_of_the_estimate_by_hand() -> None:
     # The majority of weights 2 and 1 on classes 0 and 1 is (2/3, 1/3): (3 + 2/3) / 5 and (3 + 1/3) / 5.
-    found = accuracies(torch.tensor([[0, 1]]), torch.tensor([2.0, 1.0]), 2, steps=1)
+    found = accuracies(torch.tensor([[0, 1]]), torch.tensor([2.0, 1.0]), all_of(1, 2), steps=1)
     assert found.tolist() == pytest.approx([11 / 15, 10 / 15])
 
 
@@ -330,6 +400,44 @@ def test_rules_in_a_file(tmp_path: Path) -> None:
         ("label: food", "not a list"),
         ("- {label: a, label: b}", "given twice"),
         ("[", "cannot be"),
+        ("- {label: null, pattern: a}", "rule 1 needs a label"),
+        ("- {label: a, pattern: ~}", "rule 1 needs a label and one of pattern"),
+        ("- {label: a, field: b, above: }", "above is a number, found None"),
+    ):
+        file.write_text(text)
+        with pytest.raises(BadCall, match=message):
+            Rules(file=str(file))
+
+
+def test_labels_in_a_file_stay_as_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    written = ["010", "08", "1.10", "1e5", "7", "-3", "0x1F", "true", "2024-01-02", "1_0"]
+    file.write_text("\n".join(f"- {{label: {one}, pattern: a}}" for one in written))
+    assert [one.labels[0] for one in Rules(file=str(file)).rules] == written
+    # Numbers are numbers all the same.
+    file.write_text("- {label: 8, statistic: mean, above: .25, below: 7.5e-1, weight: 1.50}\n")
+    made = Rules(file=str(file), smoothing=0.0)
+    made.check_columns([*map(str, range(10))])
+    made.begin_task(Task(0, "class", (7, 8)))
+    assert made.rules[0].weight == 1.5
+    known = made.teach(batch(torch.stack([torch.full((1, 2, 2), value) for value in (0.2, 0.5, 0.8)]))).known
+    assert known is not None and known.tolist() == [False, True, False]
+
+
+def test_rules_in_json_are_read_as_json(tmp_path: Path) -> None:
+    file = tmp_path / "rules.json"
+    file.write_text(
+        '\ufeff[\n\t{"pattern": "\\ud83d\\ude00", "label": 8},\n\t{"label": 1.10, "pattern": "a"},'
+        '\n\t{"label": true, "pattern": "b", "weight": 0.5}\n]',
+        encoding="utf-8",
+    )
+    made = Rules(file=str(file)).rules
+    assert [(one.labels[0], one.weight) for one in made] == [("8", 1.0), ("1.10", 1.0), ("true", 0.5)]
+    assert made[0].says("a \N{GRINNING FACE}") == "8"
+    for text, message in (
+        ('[\n\t{"label": "a",\n\t"label": "b"}]', "rules.json, .*'label' is given twice.* line 3"),
+        ('[\n\t{"label": "a",}]', "rules.json, .* line 2"),
+        ('[\n\t{"label": null, "pattern": "a"}]', "rule 1 needs a label"),
     ):
         file.write_text(text)
         with pytest.raises(BadCall, match=message):

@@ -111,6 +111,26 @@ def test_a_description_that_is_missing_is_named_before_anything_is_trained(tmp_p
         Semantics(path=str(file))
 
 
+def test_a_description_is_a_text(tmp_path: Path) -> None:
+    for value in (None, ["hire", "a car"], {"a": "b"}, True):
+        with pytest.raises(BadCall, match=r"descriptions: the description of 'car_rental' is a text, found"):
+            Semantics(descriptions={"car_rental": value})  # type: ignore[dict-item]
+    json_file, file = tmp_path / "words.json", tmp_path / "words.yaml"
+    json_file.write_text('{"weather": null}')
+    with pytest.raises(BadCall, match=r"words.json: the description of 'weather' is a text, found None"):
+        Semantics(path=str(json_file))
+    for nothing in ("null", "~", "", "[rain]"):
+        file.write_text(f"weather: {nothing}\n")
+        with pytest.raises(BadCall, match=r"words.yaml: the description of 'weather' is a text, found"):
+            Semantics(path=str(file))
+    file.write_text("")
+    with pytest.raises(BadCall, match=r"words.yaml holds no mapping"):
+        Semantics(path=str(file))
+    # What is quoted is a text, and classes may be called so.
+    file.write_text("null: 'null'\n~: 0\nno: 1.10\n")
+    assert Semantics(path=str(file)).descriptions == {"null": "null", "~": "0", "no": "1.10"}
+
+
 @pytest.mark.parametrize(
     "options",
     [{"own": 0.0}, {"own": 1.1}, {"temperature": 0.0}, {"path": "a", "descriptions": {"a": "b"}}],

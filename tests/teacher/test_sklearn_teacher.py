@@ -136,12 +136,38 @@ def test_texts() -> None:
 
 
 @pytest.mark.parametrize(
+    "estimator",
+    [
+        "naive_bayes",
+        "gradient_boosting",
+        "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
+        "sklearn.gaussian_process.GaussianProcessClassifier",
+    ],
+)
+def test_texts_for_an_estimator_that_takes_no_sparse_numbers(estimator: str) -> None:
+    texts = [f"{verb} {word}" for word in ("one", "two", "ten", "all", "any") * 6 for verb in ("eat", "fly")]
+    data = Data(as_bytes(texts, 10), torch.tensor([2, 3] * 30))
+    said = studied(data, estimator=estimator, input="text").teach(batch_of(as_bytes(texts[:2], 10)))
+    assert said.logits[:, [2, 3]].argmax(dim=1).tolist() == [0, 1]
+
+
+def test_what_an_estimator_notices_only_when_it_is_asked() -> None:
+    with pytest.raises(BadCall, match=r"cannot fit knn to task 1: .*n_neighbors"):
+        studied(made_data((2, 3), each=2), estimator="knn")
+    far = "sklearn.neighbors.RadiusNeighborsClassifier"
+    teacher = studied(estimator=far, options={"radius": 0.1})
+    with pytest.raises(BadCall, match=r"'sklearn': sklearn\.neighbors\.Radius.* cannot say .*radius"):
+        teacher.teach(batch_of(torch.full((1, 2), 1e3)))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"estimator": "random_forrest"}, "Did you mean 'random_forest'"),
         ({"estimator": "os.system"}, "there is no estimator 'os.system'"),
         ({"estimator": "sklearn.ensemble.Nothing"}, "there is no 'sklearn.ensemble.Nothing'"),
         ({"estimator": "sklearn.cluster.KMeans"}, "is no classifier"),
+        ({"estimator": "sklearn.base.ClassifierMixin"}, "is no classifier"),
         ({"estimator": "sklearn.ensemble.VotingClassifier"}, "cannot be made without further"),
         ({"options": {"n_estimator": 5}}, "no option 'n_estimator'. Did you mean 'n_estimators'"),
         ({"input": "words"}, "input must be one of"),

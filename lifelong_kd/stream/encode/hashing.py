@@ -1,4 +1,4 @@
-"""Counts of words, each in a place that its hash says."""
+"""Signed counts of words, each in a place that its hash says."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ __all__ = ["Hashing"]
 
 
 class Hashing(Encoder):
-    """Counts of words or of pieces of words, each in the place that its hash says, scaled to length 1.
+    """Signed counts of words or of pieces of words, each in the place that its hash says, scaled to length 1.
 
     Nothing is fitted: the words of later tasks have their places from the beginning, and now and then share one with
-    another word (Weinberger et al. 2009, arXiv:0902.2206; scikit-learn's ``HashingVectorizer``).
+    another word. The hash says as well whether a word counts +1 or -1, so that words that share a place cancel on
+    average (Weinberger et al. 2009, arXiv:0902.2206; scikit-learn's ``HashingVectorizer``).
 
     Args:
         size: places.
