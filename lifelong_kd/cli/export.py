@@ -38,7 +38,8 @@ def export(run: Path, task: int | None, form: str, out: Path | None) -> None:
     """Take the model as it was after task K out of a run, to use it elsewhere.
 
     A program and an ONNX model take samples before normalisation, in batches of any size, and give the logits. They are
-    loaded again and compared with the network before they are kept.
+    loaded again and compared with the network before they are kept. Weights are those of the network alone, which
+    takes samples after normalisation.
     """
     if not run.is_dir():
         raise BadCall(f"{run}: there is no such run folder")
@@ -51,22 +52,22 @@ def export(run: Path, task: int | None, form: str, out: Path | None) -> None:
 
 def _weights(run: Path, task: int, path: Path) -> list[str]:
     from lifelong_kd.export import export_model, how_to_load
+    from lifelong_kd.export.words import seen
 
-    export_model(run, task, path)
-    return ["", how_to_load(path)]
+    return [*seen(export_model(run, task, path)), "", how_to_load(path)]
 
 
 def _program(run: Path, task: int, path: Path) -> list[str]:
-    from lifelong_kd.export.deployed import words
     from lifelong_kd.export.program import export_program, how_to_load_program
+    from lifelong_kd.export.words import words
 
     about, found = export_program(run, task, path)
     return [*words(about), str(found), "", how_to_load_program(path)]
 
 
 def _onnx(run: Path, task: int, path: Path) -> list[str]:
-    from lifelong_kd.export.deployed import words
     from lifelong_kd.export.onnx import export_onnx, how_to_load_onnx
+    from lifelong_kd.export.words import words
 
     about, found = export_onnx(run, task, path)
     return [*words(about), str(found), "", how_to_load_onnx(path)]
@@ -74,8 +75,12 @@ def _onnx(run: Path, task: int, path: Path) -> list[str]:
 
 def _tree(run: Path, task: int, path: Path) -> list[str]:
     from lifelong_kd.export.explained import export_tree
+    from lifelong_kd.export.place import model_of
+    from lifelong_kd.export.words import corrections
+    from lifelong_kd.model.saved import read_metadata
 
-    return [str(export_tree(run, task, path)).partition("\n")[0]]
+    first = str(export_tree(run, task, path)).partition("\n")[0]
+    return [first, *corrections(read_metadata(model_of(run, task)).get("network") or {})]
 
 
 def _last_task(run: Path) -> int:

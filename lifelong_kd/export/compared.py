@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lifelong_kd.core.errors import RunFailed
+from lifelong_kd.model.multihead import ABSENT
 
 __all__ = ["BATCHES", "Compared", "compare", "examples"]
 
@@ -69,10 +70,11 @@ def compare(
             raise RunFailed(
                 f"the exported network gives {tuple(other.shape)} where the network gives {tuple(one.shape)}"
             )
-        # Columns that stand for nothing are infinite on both sides.
+        # Infinite on both sides is the same.
         apart = torch.where(one == other, 0.0, (one - other).abs())
         differences.append(float(apart.max()) if apart.numel() else 0.0)
-        finite = one[one.isfinite()]
+        # Columns that no head has are far larger than any logit, and would hide what the others differ by.
+        finite = one[one.isfinite() & (one != ABSENT)]
         scale = max(scale, float(finite.abs().max()) if len(finite) else 0.0)
         same.append((one.argmax(dim=1) == other.argmax(dim=1)) if one.shape[1] else torch.ones(count).bool())
     difference, agreed = max(differences), torch.cat(same)

@@ -39,6 +39,8 @@ class Chooser:
             groups = chain(teacher)
         else:
             groups = [*streams(teacher), *(inner(block) for stage in blocks_of(teacher) for block in stage)]
+        if not groups:
+            return
         found = importance(teacher, x, [group.probe for group in groups])
         self.scores = {id(group.probe[0]): score for group, score in zip(groups, found, strict=True)}
 
@@ -59,10 +61,16 @@ def along_chain(teacher: Network, student: Network, chooser: Chooser, layers: La
     """Copy through an ``mlp`` or ``cnn``; which of the teacher's features the student's are, shape (features,).
 
     Raises:
-        BadCall: for a student with more layers than its teacher, or layers of another kind.
+        BadCall: for a student with more layers than its teacher, layers of another kind, or no layers.
     """
     theirs, mine = chain(teacher), chain(student)
-    if not theirs or not mine or len(mine) > len(theirs):
+    if not theirs or not mine:
+        whose = "the student" if theirs else "the teacher"
+        raise BadCall(
+            f"{whose} is a linear classifier, without layers whose weights could be handed on: set transfer to none,"
+            " or give its mlp hidden layers"
+        )
+    if len(mine) > len(theirs):
         raise BadCall(
             f"a student of {len(mine)} layers cannot begin with the weights of a teacher of {len(theirs)}: set transfer"
             " to none, or give it at most as many layers"
@@ -83,7 +91,7 @@ def along_stages(teacher: Network, student: Network, chooser: Chooser, layers: L
     """Copy through a ``resnet``; which of the teacher's features the student's are, shape (features,).
 
     Raises:
-        BadCall: for other stages or shortcuts than the teacher's.
+        BadCall: for other stages or shortcuts than the teacher's, or new blocks that cannot be the identity.
     """
     theirs, mine = streams(teacher), streams(student)
     pairs = [blocks_of(network) for network in (teacher, student)]
@@ -107,7 +115,7 @@ def along_stages(teacher: Network, student: Network, chooser: Chooser, layers: L
         if not number:
             _copy(_stem(stems[0]), _stem(stems[1]), kept, None)
         blocks, targets = pairs[0][number], pairs[1][number]
-        for place, source in enumerate(pick_layers(len(blocks), len(targets), layers)):
+        for place, source in enumerate(_feeding(blocks, targets, layers)):
             if source == NEW:
                 nn.init.zeros_(targets[place].bn2.weight)
                 nn.init.zeros_(targets[place].bn2.bias)
@@ -116,6 +124,20 @@ def along_stages(teacher: Network, student: Network, chooser: Chooser, layers: L
             _copy_block(blocks[source], targets[place], chooser, entered, kept)
         before = kept
     return kept
+
+
+def _feeding(blocks: list[BasicBlock], targets: list[BasicBlock], layers: Layers) -> list[int]:
+    """Which blocks of a stage feed each of the student's, the new ones where they can begin as the identity."""
+    fed, last = pick_layers(len(blocks), len(targets), layers), len(blocks) - 1
+    if NEW not in fed or isinstance(blocks[last].last, nn.ReLU):
+        return fed
+    if not last:
+        # What it gives is partly negative, and in the student, where others follow, its own ReLU would cut that off.
+        raise BadCall(
+            f"a last stage of one block without its last ReLU cannot become one of {len(targets)} blocks that gives the"
+            " same answers: give the teacher at least 2 blocks, set last_relu to true in both, or transfer to none"
+        )
+    return [*range(last), *fed[len(blocks) :], last]
 
 
 def _copy_block(

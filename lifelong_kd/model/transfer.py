@@ -12,7 +12,7 @@ from lifelong_kd.model.carry import carry_head
 from lifelong_kd.model.network import Network
 from lifelong_kd.model.picks import Layers
 from lifelong_kd.model.slices import Chooser, along_chain, along_stages
-from lifelong_kd.model.wiring import is_chain
+from lifelong_kd.model.wiring import endings, is_chain
 
 __all__ = ["Transfer", "check_transfer", "transfer"]
 
@@ -50,7 +50,8 @@ def transfer(
     A smaller student keeps some units of a layer, ``W_student = W_teacher[rows kept, columns kept before]``, with their
     biases, BatchNorm scales and statistics, and those columns of the head. It keeps the first units (``slice``), those
     with the largest product of the L2 norms of what makes and what reads them (``norm``), or those that matter most for
-    what the teacher answers to ``x`` (``importance``). Networks of one size are copied, whatever their model.
+    what the teacher answers to ``x`` (``importance``). Networks of one size are copied, whatever their model; of an
+    option that changes no shape only ``activation`` and ``last_relu`` are looked at, which have to be the same.
 
     Of a larger student the first units are the teacher's. What else it has is drawn anew, and read by weights of 0
     (Net2Net: Chen et al. 2016, arXiv 1511.05641, keeps the answers by splitting units instead): in evaluation it gives
@@ -60,7 +61,8 @@ def transfer(
     Of fewer layers some feed the student's, in each stage of a ``resnet`` some blocks. A chain of layers without
     shortcuts (``mlp``, ``cnn``) is broken where a layer is left out: the layer behind reads units that mean something
     else, chosen by the same rule, so that only a training afterwards puts it together. More blocks begin as the
-    identity; more layers of a chain, or more stages, are refused.
+    identity; in the last stage of a ``resnet`` without ``last_relu`` they stand before the teacher's last block, and
+    are refused if that is its only one. More layers of a chain, or more stages, are refused, too.
 
     Args:
         teacher: what is copied from; left as it is.
@@ -71,7 +73,8 @@ def transfer(
         x: samples as the teacher sees them, for ``importance``, shape (batch, *input_shape).
 
     Raises:
-        BadCall: if the networks are not of one kind, or ``importance`` is asked for without samples.
+        BadCall: if the networks are not of one kind, have other activations, or ``importance`` is asked for without
+            samples.
 
     >>> from lifelong_kd.model.build import build_network
     >>> large, small = (build_network((4,), 2, model=("mlp", {"hidden": [size]})) for size in (8, 3))
@@ -82,7 +85,17 @@ def transfer(
     check_transfer(units, layers)
     if units == "none":
         return
-    if _shapes(teacher.backbone) == _shapes(student.backbone):
+    ends = [endings(network) for network in (teacher, student)]
+    # Where the models are of two kinds, that is what has to be said.
+    if all(ends) and ends[0] != ends[1] and type(teacher.backbone) is type(student.backbone):
+        theirs, mine = (" and ".join(sorted(names)) for names in ends)
+        raise BadCall(
+            f"layers of the teacher end in {theirs}, of the student in {mine}, so that the same weights would answer"
+            " something else: give both the same activation and last_relu, or set transfer to none"
+        )
+    # Linear classifiers have no weights but their head's.
+    fits = teacher.head.feature_size == student.head.feature_size
+    if fits and _shapes(teacher.backbone) == _shapes(student.backbone):
         student.backbone.load_state_dict(teacher.backbone.state_dict())
         carry_head(teacher.head, student.head)
         return

@@ -22,6 +22,7 @@ __all__ = [
     "Units",
     "blocks_of",
     "chain",
+    "endings",
     "feature_weights",
     "inner",
     "is_chain",
@@ -107,12 +108,26 @@ def parts_of(network: Network) -> Mapping[str, nn.Module]:
 
 
 def chain(network: Network) -> list[Units]:
-    """The units of each layer of an ``mlp`` or ``cnn``, in order."""
+    """The units of each layer of an ``mlp`` or ``cnn``, in order; none of an ``mlp`` without hidden layers."""
     layers = [_layer(part) for part in parts_of(network).values()]
+    if not layers:
+        return []
     after = layers[1:]
     probes = [(layer.module, "input") for layer in after] + [(network.head, "input")]
     reads = [[_columns(layer.module)] for layer in after] + [feature_weights(network.head)]
     return [Units([layer], read, probe) for layer, read, probe in zip(layers, reads, probes, strict=True)]
+
+
+def endings(network: Network) -> set[str]:
+    """What the parts of a backbone end in, by class: ``Identity`` where the last block of a ``resnet`` has no ReLU."""
+    found: set[str] = set()
+    for part in parts_of(network).values():
+        behind = [type(module) for module in part.modules() if type(module).__module__ == nn.ReLU.__module__]
+        blocks = [module for module in part.children() if isinstance(module, BasicBlock)]
+        if blocks:
+            behind = [type(blocks[-1].last)]
+        found.update(kind.__name__ for kind in behind)
+    return found
 
 
 def _layer(part: nn.Module) -> Layer:

@@ -174,9 +174,14 @@ def test_blocks_that_feed_a_shallower_resnet(layers: Any, expected: list[int]) -
             assert torch.equal(mine[place].bn1.running_var, theirs[source].bn1.running_var)
 
 
-def test_more_blocks_begin_as_the_identity() -> None:
-    teacher = made("resnet32", {"width": 2, "blocks": 1})
-    student = made("resnet32", {"width": 3, "blocks": 3}, seed=1)
+@pytest.mark.parametrize("width", [2, 3])
+@pytest.mark.parametrize(
+    ("blocks", "last_relu"),
+    [((1, 2), True), ((1, 3), True), ((2, 3), False), ((2, 4), False), ((3, 5), False)],
+)
+def test_more_blocks_begin_as_the_identity(blocks: tuple[int, int], last_relu: bool, width: int) -> None:
+    teacher = made("resnet32", {"width": 2, "blocks": blocks[0], "last_relu": last_relu})
+    student = made("resnet32", {"width": width, "blocks": blocks[1], "last_relu": last_relu}, seed=1)
     transfer(teacher, student, units="slice")
     assert same(student, teacher)
 
@@ -219,6 +224,45 @@ def test_units_of_equal_scores_are_the_first_ones() -> None:
         (("mlp", {"hidden": [4]}), ("mlp", {"hidden": [4, 4]}), {}, "a student of 2 layers cannot begin"),
         (("mlp", {"hidden": [4]}), ("mlp", {"hidden": [3], "batch_norm": True}), {}, "BatchNorm"),
         (("resnet18", {"width": 2}), ("resnet32", {"width": 2}), {}, "a resnet of 3 stages"),
+        (("mlp", {"hidden": []}), ("mlp", {"hidden": [4]}), {}, "the teacher is a linear classifier"),
+        (("mlp", {"hidden": [4]}), ("mlp", {"hidden": []}), {}, "the student is a linear classifier"),
+        (
+            ("mlp", {"hidden": []}),
+            ("mlp", {"hidden": [4]}),
+            {"units": "importance", "x": pictures()},
+            "the teacher is a linear classifier",
+        ),
+        # The same shapes, and other answers.
+        (
+            ("mlp", {"hidden": [4], "activation": "tanh"}),
+            ("mlp", {"hidden": [4], "dropout": 0.5}),
+            {},
+            "the teacher end in Tanh, of the student in ReLU",
+        ),
+        (
+            ("mlp", {"hidden": [4], "activation": "gelu"}),
+            ("mlp", {"hidden": [3], "activation": "tanh"}),
+            {},
+            "GELU, of the student in Tanh",
+        ),
+        (
+            ("resnet32", {"width": 2, "blocks": 1, "last_relu": False}),
+            ("resnet32", {"width": 2, "blocks": 1}),
+            {},
+            "the teacher end in Identity and ReLU, of the student in ReLU",
+        ),
+        (
+            ("resnet18", {"width": 2}),
+            ("resnet18", {"width": 3, "last_relu": False}),
+            {},
+            "in ReLU, of the student in Identity and ReLU",
+        ),
+        (
+            ("resnet32", {"width": 2, "blocks": 1, "last_relu": False}),
+            ("resnet32", {"width": 2, "blocks": 2, "last_relu": False}),
+            {},
+            "a last stage of one block without its last ReLU cannot become one of 2",
+        ),
         (("mlp", {"hidden": [4]}), ("mlp", {"hidden": [3]}), {"units": "importance"}, "give x"),
         (("mlp", {"hidden": [4]}), ("mlp", {"hidden": [3]}), {"units": "norms"}, "did you mean 'norm'"),
         (("mlp", {"hidden": [4]}), ("mlp", {"hidden": [3]}), {"layers": "evn"}, "did you mean 'even'"),
@@ -230,8 +274,18 @@ def test_what_does_not_fit_is_refused(teacher: Any, student: Any, options: Any, 
         transfer(*networks, **options)
 
 
-def test_another_input_is_refused() -> None:
-    large = build_network((1, 4, 4), 2, model=("mlp", {"hidden": [4]}))
-    small = build_network((1, 2, 2), 2, model=("mlp", {"hidden": [3]}))
-    with pytest.raises(BadCall, match="the first layers read inputs"):
+@pytest.mark.parametrize(
+    ("hidden", "message"), [([], "is a linear classifier"), ([4], "the first layers read inputs")]
+)
+def test_another_input_is_refused(hidden: list[int], message: str) -> None:
+    large = build_network((1, 4, 4), 2, model=("mlp", {"hidden": hidden}))
+    small = build_network((1, 2, 2), 2, model=("mlp", {"hidden": [3] if hidden else []}))
+    with pytest.raises(BadCall, match=message):
         transfer(large, small)
+
+
+def test_a_linear_classifier_is_copied() -> None:
+    teacher, student = (made("mlp", {"hidden": []}, seed=seed) for seed in (0, 1))
+    transfer(teacher, student)
+    assert digest(student) == digest(teacher)
+    assert chain(teacher) == []
