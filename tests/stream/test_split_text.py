@@ -121,7 +121,13 @@ def test_a_small_domain_is_tested_on_its_own_texts(tmp_path: Path):
     write_csv(tmp_path / "all.csv", rows)
     source = split_text(tmp_path, Seeds(0), path="all.csv", domain="who")
     stream = build_stream(
-        "made", source, scenario="domain", validation=0.0, experiences=3, class_order=[0, 1, 2], seeds=Seeds(0)
+        "made",
+        source,
+        scenario="domain",
+        validation=0.0,
+        experiences=3,
+        class_order=[0, 1, 2],
+        seeds=Seeds(0),
     )
     for split in ("train", "test"):
         for name, part in zip(("ann", "bob", "cid"), stream.parts[split], strict=True):
