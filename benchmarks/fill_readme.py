@@ -44,7 +44,6 @@ PLACES: dict[Path, dict[str, Path]] = {
                 "few_samples",
                 "parameter_distillation",
                 "compression",
-                "choices",
             )
         },
     },

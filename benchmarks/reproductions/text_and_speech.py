@@ -31,6 +31,12 @@ STRATEGIES = {
 }
 
 
+def names() -> list[str]:
+    """The configurations that there are."""
+    found = [f"{stream}/{strategy}" for stream in STREAMS for strategy in STRATEGIES]
+    return [name for name in found if (ROOT / "configs" / f"{name}.yaml").is_file()]
+
+
 def as_markdown(runs: Runs) -> str:
     lines = [
         "| stream | strategy | seeds | average accuracy, % | less joint, points | forgetting, points | training, s |",
@@ -53,10 +59,8 @@ def as_markdown(runs: Runs) -> str:
 def main() -> None:
     words, changes, patterns = arguments(__doc__, "such as 'split_audio/*'", OUT)
     runs = Runs(words.out / "text_and_speech.json")
-    names = [f"{stream}/{strategy}" for stream in STREAMS for strategy in STRATEGIES]
-    names = [name for name in names if (ROOT / "configs" / f"{name}.yaml").is_file()]
     for seed in range(words.seeds):
-        for name in names:
+        for name in names():
             if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
                 runs.measure(name, ROOT / "configs" / f"{name}.yaml", changes, seed)
     runs.table(as_markdown(runs))
