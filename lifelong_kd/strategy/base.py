@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -35,7 +34,6 @@ from lifelong_kd.memory.base import Memory
 from lifelong_kd.model.multihead import ABSENT
 from lifelong_kd.phase.base import Phase, Stage, When
 from lifelong_kd.schedule import as_schedule
-from lifelong_kd.strategy.adaptive import Balance
 from lifelong_kd.strategy.check import TrainingSet, check_parts
 from lifelong_kd.strategy.draws import Draws
 from lifelong_kd.strategy.held import Held
@@ -46,19 +44,12 @@ from lifelong_kd.strategy.noise import GradientNoise
 from lifelong_kd.strategy.roster import roster, wanted
 from lifelong_kd.strategy.task_loss import TaskLoss
 from lifelong_kd.strategy.term import Term
+from lifelong_kd.strategy.total import Part, Total
 from lifelong_kd.stream.pool import Pool
 from lifelong_kd.teacher.base import Forward, Rebuild, Teacher
 from lifelong_kd.teacher.snapshot import Snapshot
 
-__all__ = ["Part", "Strategy", "TrainingSet"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """A term's contribution to one step: ``raw`` unweighted and without gradient, and its ``weight``."""
-
-    raw: Tensor
-    weight: float
+__all__ = ["Strategy", "TrainingSet"]
 
 
 class Strategy:
@@ -120,7 +111,6 @@ class Strategy:
         self.held = Held(held)
         self.noise = noise
         self.called: dict[str, Teacher] = {}  # teachers by the names that a configuration gave them
-        self.parts: dict[str, Part] = {}
         self._solver = Snapshot()
         self._stage: Stage | None = None
         self._learning = False
@@ -131,7 +121,7 @@ class Strategy:
 
     def _prepare(self) -> None:
         """What follows from the terms."""
-        self._balance = Balance({name: term.weight for name, term in self.terms.items()})
+        self._total = Total(self.terms, self.knobs)
         self._wants, self._asked = wanted(self.terms)
         check_parts(self)
         if self.memory is not None:
@@ -213,7 +203,12 @@ class Strategy:
     @property
     def learners(self) -> list[Learner]:
         """Whatever learns beside the student."""
-        return [term.learner for term in self.terms.values() if term.learner is not None]
+        return self._total.learners
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """What the task loss and each term came to in the last step, for the log."""
+        return self._total.parts
 
     @property
     def stage(self) -> Stage:
@@ -252,8 +247,6 @@ class Strategy:
             for name, teacher in teachers.items()
             if type(teacher).after_step is not Teacher.after_step
         }
-        if self.generator is not None:
-            self.generator.begin(seeds, device)
         for correction in self.corrections:
             correction.begin(device)
         for name, term in self.terms.items():
@@ -270,14 +263,10 @@ class Strategy:
         self._learning = True
         stage.held = self.held.samples
         stage.draw = self._draw
-        if self.pool is not None:
-            self.pool.check(stage.data)
         for teacher in self.teachers.values():
             teacher.begin_task(stage.task)
             teacher.study(stage.task, stage.data, self._seeds)
-        if self.generator is not None:
-            self.generator.check(stage.task, stage.data, stage.model)
-            self.generator.begin_task(stage.task, stage.data, self.solver, resumed=resumed)
+        self.draws.begin_task(stage, self.solver, resumed=resumed)
         for correction in self.corrections:
             correction.begin_task(stage)
         for term in self.terms.values():
@@ -338,16 +327,7 @@ class Strategy:
 
     def sources(self, lesson: Lesson) -> list[Source]:
         """The draws that this step's terms will ask the student about, each once, in the order of the terms."""
-        wanted = (
-            term.source
-            for name, term in self.terms.items()
-            if term.source != "new" and not term.separate and getattr(term, "view", "same") != "raw"
-            if term.teacher is None or term.teacher.ready
-            if self.knobs.weight(name, lesson.moment) != 0.0
-        )
-        drawn = [(source, lesson.batch(source)) for source in dict.fromkeys(wanted)]
-        # What is replayed inside the network does not enter it with the others.
-        return [source for source, batch in drawn if batch is not None and batch.at is None]
+        return self._total.sources(lesson)
 
     def _draw(self, source: str, batch: int, ask: Callable[[Batch], Said] | None = None) -> Batch | None:
         return self.draws.draw(source, batch, self.task, self.data, self.solver, ask)
@@ -362,36 +342,11 @@ class Strategy:
 
     def loss(self, task_loss: Tensor, lesson: Lesson) -> Tensor:
         """The task loss of the new batch and every term, weighted and added up; ``parts`` keeps each for the log."""
-        for learner in self.learners:
-            learner.zero_grad()
-        weight = self.task_weight(lesson.moment)
-        self.parts = {"task": Part(task_loss.detach(), weight)}
-        total = task_loss if weight == 1.0 else task_loss * weight
-        for name, term in self.terms.items():
-            if term.separate:
-                continue
-            weight = self.knobs.weight(name, lesson.moment)
-            if weight == 0.0:
-                continue
-            value = term.value(lesson)
-            if value is None:
-                continue
-            if self._balance.observes(name):
-                self._balance.observe(name, task_loss, value, lesson.model)
-                weight = self.knobs.weight(name, lesson.moment)
-            self.parts[name] = Part(value.detach(), weight)
-            total = total + (value if weight == 1.0 else weight * value)
-        self._balance.stepped()
-        return total
+        return self._total.of(task_loss, self.task_weight(lesson.moment), lesson)
 
     def separate(self, lesson: Lesson) -> Iterator[Tensor]:
         """The weighted losses of the terms that have an optimiser step of their own, each computed when asked for."""
-        for name, term in self.terms.items():
-            weight = self.knobs.weight(name, lesson.moment) if term.separate else 0.0
-            value = term.value(lesson.again()) if weight else None
-            if value is not None:
-                self.parts[name] = Part(value.detach(), weight)
-                yield value if weight == 1.0 else weight * value
+        return self._total.separate(lesson)
 
     def before_step(self, model: nn.Module) -> None:
         """Told after the backward pass: noise is added to the gradients."""
@@ -400,19 +355,13 @@ class Strategy:
 
     def after_step(self, lesson: Lesson) -> None:
         """Told after the optimiser's step."""
-        for learner in self.learners:
-            learner.step()
-        for name, term in self.terms.items():
-            if self.knobs.weight(name, lesson.moment) != 0.0:
-                term.after_step(lesson)
+        self._total.stepped(lesson)
         for correction in self.corrections:
             correction.after_step(lesson.model)
         for name, teacher in self._followers.items():
             teacher.after_step(lesson.model, self._seeds.generator(f"teacher/{name}"))
+        self.draws.after_step(lesson)
         memory, batch = self.memory, lesson.batch("new")
-        if self.generator is not None and self.generator.trained and batch is not None:
-            share = 1.0 - 1.0 / (lesson.task.index + 1)
-            self.generator.learn(batch, lesson.batch("generated"), share)
         if memory is not None and memory.chooses == "step" and batch is not None:
             memory.observe(
                 batch, _known(lesson.student("new").logits.detach()), self._seeds.generator("memory")
@@ -439,10 +388,7 @@ class Strategy:
             correction.fit(stage)
         for term in self.terms.values():
             term.end_task(stage)
-        if self.generator is not None:
-            self.generator.end_task(stage.task, stage.data, stage.model)
-            for name, value in self.generator.values.items():
-                stage.note(f"generator/{name}", value)
+        self.draws.end_task(stage)
         for teacher in self.teachers.values():
             teacher.observe(stage.model, stage.task)
 
@@ -499,7 +445,7 @@ class Strategy:
         return {
             "generator": self.generator,
             "memory": self.memory,
-            "balance": self._balance,
+            "balance": self._total.balance,
             "held": self.held,
             "noise": self.noise,
         }

@@ -12,7 +12,9 @@ from lifelong_kd.core.seeds import Seeds
 from lifelong_kd.core.types import Batch, Said, Task, TaskData
 from lifelong_kd.generator.base import Generator
 from lifelong_kd.memory.base import Memory
+from lifelong_kd.phase.base import Stage
 from lifelong_kd.strategy.columns import label_of
+from lifelong_kd.strategy.lesson import Lesson
 from lifelong_kd.stream.pool import Pool
 from lifelong_kd.teacher.snapshot import Snapshot
 
@@ -62,6 +64,36 @@ class Draws:
     def begin(self, seeds: Seeds, device: torch.device) -> None:
         """Told once, before the first task."""
         self._seeds, self._device = seeds, device
+        if self.generator is not None:
+            self.generator.begin(seeds, device)
+
+    def begin_task(self, stage: Stage, solver: Snapshot, *, resumed: bool) -> None:
+        """Told when a task begins: pool and generator look whether its data suit them.
+
+        Args:
+            stage: the task.
+            solver: the previous model.
+            resumed: whether a state saved inside this task is put back afterwards.
+        """
+        if self.pool is not None:
+            self.pool.check(stage.data)
+        if self.generator is not None:
+            self.generator.check(stage.task, stage.data, stage.model)
+            self.generator.begin_task(stage.task, stage.data, solver, resumed=resumed)
+
+    def after_step(self, lesson: Lesson) -> None:
+        """Told after the student's step: a generator that learns makes one of its own, on the same batches."""
+        batch = lesson.batch("new")
+        if self.generator is not None and self.generator.trained and batch is not None:
+            share = 1.0 - 1.0 / (lesson.task.index + 1)
+            self.generator.learn(batch, lesson.batch("generated"), share)
+
+    def end_task(self, stage: Stage) -> None:
+        """Told at the end of a task, before the solver becomes what the student is now."""
+        if self.generator is not None:
+            self.generator.end_task(stage.task, stage.data, stage.model)
+            for name, value in self.generator.values.items():
+                stage.note(f"generator/{name}", value)
 
     def replayed(self, batch: int) -> int:
         """How many samples of earlier tasks stand beside a new batch of ``batch``, kept or made."""

@@ -17,8 +17,9 @@ from lifelong_kd.correction.base import Asked
 from lifelong_kd.model.freeze import unwrapped
 from lifelong_kd.phase.base import Stage
 from lifelong_kd.strategy import registry as strategies
-from lifelong_kd.strategy.base import Part, Strategy
+from lifelong_kd.strategy.base import Strategy
 from lifelong_kd.strategy.lesson import Lesson, Source
+from lifelong_kd.strategy.total import Part
 from lifelong_kd.stream.dataset import task_aware, tensor_dataset
 from lifelong_kd.teacher.base import Teacher
 from lifelong_kd.training.adapter import Adapter, Template, grow_head

@@ -10,7 +10,7 @@ import torch
 from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor
 
-from lifelong_kd.strategy.base import Part
+from lifelong_kd.strategy.total import Part
 
 __all__ = ["Outputs", "Recorder"]
 

@@ -144,7 +144,9 @@ def test_what_a_server_lacks_is_completed(
     killed(tmp_path, wandb_server)
     about = {"name": "digits lwf 0", "run_id": "digits-lwf-s0", "status": "finished"}
     (tmp_path / "run.json").write_text(json.dumps(about))
-    settings = {"seed": 0, "stream": {"name": "split_digits"}, "tracking": {"wandb": {"tags": ["digits"]}}}
+    # Seconds to wait for the server that is dead in the end; the living one takes a fraction of one.
+    options = {"tags": ["digits"], "init_timeout": 6}
+    settings = {"seed": 0, "stream": {"name": "split_digits"}, "tracking": {"wandb": options}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
     truncate(tmp_path, 13)
     tracker = WandbTracker(mode="offline")
