@@ -76,11 +76,19 @@ def padded(teacher: Tensor, old: tuple[int, ...], seen: tuple[int, ...]) -> Tens
 
 def label_of(y: Tensor, task: Task) -> Tensor:
     """The task label of each class seen, in a task stream: int64, shape (batch,); the current one where y is -1."""
-    table = torch.full((max(task.seen) + 2,), task.label, dtype=torch.int64)
-    for number, classes in task.by_label.items():
-        table[list(classes)] = number
+    by_label = tuple(sorted(task.by_label.items()))
+    return _labels(by_label, max(task.seen) + 1, task.label, y.device)[y]
+
+
+@lru_cache(maxsize=256)
+def _labels(
+    by_label: tuple[tuple[int, tuple[int, ...]], ...], width: int, current: int, device: torch.device
+) -> Tensor:
     # The last entry is that of -1.
-    return table.to(y.device)[y]
+    table = torch.full((width + 1,), current, dtype=torch.int64)
+    for number, classes in by_label:
+        table[list(classes)] = number
+    return table.to(device)
 
 
 def within(label: Tensor, task: Task, width: int) -> Tensor:

@@ -13,7 +13,7 @@ from lifelong_kd.core.types import Batch, Said, Task, TaskData
 from lifelong_kd.generator.base import Generator
 from lifelong_kd.memory.base import Memory
 from lifelong_kd.phase.base import Stage
-from lifelong_kd.strategy.columns import label_of
+from lifelong_kd.strategy.columns import label_of, pick
 from lifelong_kd.strategy.lesson import Lesson
 from lifelong_kd.stream.pool import Pool
 from lifelong_kd.teacher.snapshot import Snapshot
@@ -190,7 +190,7 @@ def _hard(ask: Callable[[Batch], Said] | None, batch: Batch, task: Task) -> Tens
     heads = [said.logits] if said.heads is None else list(said.heads.values())
     of_head = [task.old] if said.heads is None else [_old(task, label) for label in said.heads]
     old = torch.tensor([column for columns in of_head for column in columns], device=batch.label.device)
-    logits = torch.cat([head[:, list(columns)] for head, columns in zip(heads, of_head, strict=True)], dim=1)
+    logits = torch.cat([pick(head, columns) for head, columns in zip(heads, of_head, strict=True)], dim=1)
     return old[logits.argmax(dim=1)]
 
 
